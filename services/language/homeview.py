@@ -1,0 +1,32 @@
+"""What a speech model may know of a home: names and abilities, never states or topics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class EntityView:
+    """One thing in the home that can be spoken of."""
+
+    entity_id: str
+    """``domain.object_id``, unique in the home."""
+    name: str
+    """Lower-case spoken name."""
+    domain: str
+    """light, switch, lock, cover, sensor or binary_sensor."""
+    area: str | None = None
+    """Lower-case spoken name of its room."""
+    aliases: tuple[str, ...] = ()
+    features: frozenset[str] = frozenset()
+    """What it can do beyond on and off: ``brightness``, ``color``."""
+
+
+@dataclass(frozen=True)
+class HomeView:
+    """A snapshot of the home for one turn."""
+
+    entities: tuple[EntityView, ...] = ()
+    areas: tuple[str, ...] = ()
+    here: str | None = None
+    """The room this appliance stands in, when its owner has said so."""
