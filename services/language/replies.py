@@ -74,37 +74,14 @@ def time_words(text: str) -> str:
 
 _ON_THE_HOUR = "o'clock"
 
-_MONTHS = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-]
-_ORDINALS = dict(
-    zip(
-        (1, 2, 3, 5, 8, 9, 12, 20, 30),
-        [
-            "first",
-            "second",
-            "third",
-            "fifth",
-            "eighth",
-            "ninth",
-            "twelfth",
-            "twentieth",
-            "thirtieth",
-        ],
-        strict=True,
-    )
-)
+_MONTHS = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september",
+    "october", "november", "december",
+)  # fmt: skip
+_ORDINALS = {
+    1: "first", 2: "second", 3: "third", 5: "fifth", 8: "eighth", 9: "ninth", 12: "twelfth",
+    20: "twentieth", 30: "thirtieth",
+}  # fmt: skip
 
 
 def ordinal_words(value: int) -> str:
