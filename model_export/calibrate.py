@@ -1,0 +1,118 @@
+"""How large activations get: runs a float graph on sample feeds and watches chosen tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime as ort
+
+from device.engine.contract import Array
+from model_export.graph import ExportError
+
+BINS = 4096  # of the histogram of magnitudes
+Feeds = Iterable[Mapping[str, Array]]
+
+
+class Magnitudes:
+    """A histogram of ``|x|`` whose range doubles when it must, so one pass over the data is enough."""
+
+    def __init__(self) -> None:
+        self._counts: npt.NDArray[np.int64] = np.zeros(BINS, np.int64)
+        self._limit = 0.0
+        self.greatest = 0.0
+
+    def observe(self, values: npt.NDArray[Any]) -> None:
+        """Add values, which must be finite."""
+        magnitudes = np.abs(values.astype(np.float32, copy=False)).ravel()
+        if magnitudes.size == 0:
+            return
+        top = float(magnitudes.max())
+        self.greatest = max(self.greatest, top)
+        if self._limit == 0.0:
+            if top == 0.0:
+                self._counts[0] += magnitudes.size
+                return
+            self._limit = top
+        while top > self._limit:
+            merged = self._counts.reshape(-1, 2).sum(axis=1)
+            self._counts = np.concatenate([merged, np.zeros_like(merged)])
+            self._limit *= 2
+        self._counts += np.histogram(magnitudes, BINS, (0.0, self._limit))[0]
+
+    def percentile(self, percent: float) -> float:
+        """A magnitude that ``percent`` of the values do not exceed, to one bin's width."""
+        below = np.cumsum(self._counts) / max(1, int(self._counts.sum()))
+        edge = (int(np.searchsorted(below, percent / 100.0)) + 1) * self._limit / BINS
+        return min(edge, self.greatest)
+
+
+def calibrate(
+    model: onnx.ModelProto, feeds: Feeds, tensors: Sequence[str], percent: float = 100.0
+) -> dict[str, float]:
+    """The magnitude to quantise each tensor for.
+
+    Args:
+        model: the float graph.
+        feeds: sample inputs, one mapping for each run.
+        tensors: names of the tensors to watch.
+        percent: 100 keeps the greatest value seen; less cuts outliers off.
+
+    Raises:
+        ExportError: no feeds, a tensor that is not there, or values that are not finite.
+    """
+    seen = {name: Magnitudes() for name in tensors}
+    session = _session(_with_outputs(model, tensors))
+    runs = 0
+    for feed in feeds:
+        runs += 1
+        for name, values in zip(tensors, session.run(list(tensors), dict(feed)), strict=True):
+            if not np.isfinite(values).all():
+                raise ExportError(f"{name}: is not finite on feed {runs}; check the feeds or the graph")
+            seen[name].observe(values)
+    if not runs:
+        raise ExportError("calibration: there are no feeds; give at least one")
+    if percent >= 100.0:
+        return {name: item.greatest for name, item in seen.items()}
+    return {name: item.percentile(percent) for name, item in seen.items()}
+
+
+def output_errors(
+    reference: onnx.ModelProto, candidate: onnx.ModelProto, feeds: Feeds
+) -> dict[str, float]:
+    """For each output, ``|candidate - reference| / |reference|`` (2-norms over all feeds)."""
+    sessions = (_session(reference), _session(candidate))
+    names = [item.name for item in reference.graph.output]
+    wrong, whole = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0)
+    for feed in feeds:
+        expected, found = (session.run(names, dict(feed)) for session in sessions)
+        for name, a, b in zip(names, expected, found, strict=True):
+            a64, b64 = a.astype(np.float64), b.astype(np.float64)
+            wrong[name] += float(np.square(b64 - a64).sum())
+            whole[name] += float(np.square(a64).sum())
+    return {name: float(np.sqrt(wrong[name] / (whole[name] or 1.0))) for name in names}
+
+
+def _with_outputs(model: onnx.ModelProto, tensors: Sequence[str]) -> onnx.ModelProto:
+    """A copy of ``model`` that also returns ``tensors``."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    made = {name for node in copy.graph.node for name in node.output}
+    made |= {item.name for item in copy.graph.input}
+    outputs = {item.name for item in copy.graph.output}
+    for name in tensors:
+        if name not in made:
+            raise ExportError(f"{name}: is not a tensor of the graph; check the name")
+        if name not in outputs:
+            copy.graph.output.append(onnx.ValueInfoProto(name=name))  # ONNX Runtime infers its type
+    return copy
+
+
+def _session(model: onnx.ModelProto) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    return ort.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
