@@ -81,9 +81,7 @@ class WordGraphBuilder:
             arcs.append(WordArc(word, tag, best, target))
         return self._intern(tuple(arcs), tuple(accepts.items()))
 
-    def _intern(
-        self, arcs: tuple[WordArc, ...], accepts: tuple[tuple[int, float], ...]
-    ) -> int:
+    def _intern(self, arcs: tuple[WordArc, ...], accepts: tuple[tuple[int, float], ...]) -> int:
         key = WordNode(
             tuple(WordArc(a.word, a.tag, _round(a.weight), a.target) for a in arcs),
             tuple((m, _round(w)) for m, w in accepts),
