@@ -1,0 +1,66 @@
+"""Did the devices do it: wishes sent, states heard since, and a deadline. Pure, fed by the home.
+
+Only what is heard after a command was sent counts: a state that was already as wished proves
+nothing about a device that may be dead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.home.commands import Wish
+from services.home.entities import Entity
+from services.language.outcome import DeviceResult, Status
+
+_REFUSING = frozenset({"jammed"})
+"""States by which a device says that it could not."""
+
+
+@dataclass
+class _Waiting:
+    entity: Entity
+    wish: Wish
+    status: Status | None = None
+
+
+class Confirmation:
+    """Results of one call on several devices, in the order they were asked."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, _Waiting] = {}
+
+    def expect(self, entity: Entity, wish: Wish) -> None:
+        """Call before the command is sent, or an early answer is lost."""
+        self._waiting[entity.entity_id] = _Waiting(entity, wish)
+
+    def settle(self, entity: Entity, status: Status) -> None:
+        """A result that needs no waiting: known to be offline, or never sent."""
+        self._waiting[entity.entity_id] = _Waiting(entity, Wish(""), status)
+
+    def heard(self, entity: Entity, now_s: float) -> bool:
+        """Take in what a device has just said; True when this confirms the wish."""
+        one = self._waiting.get(entity.entity_id)
+        if one is None or one.status is not None:
+            return False
+        one.entity = entity
+        if not entity.available(now_s):
+            one.status = "unavailable"
+        elif entity.state.value in _REFUSING:
+            one.status = "rejected"
+        elif one.wish.met_by(entity.state):
+            one.status = "confirmed"
+        return one.status == "confirmed"
+
+    @property
+    def settled(self) -> bool:
+        return all(one.status is not None for one in self._waiting.values())
+
+    def results(self) -> tuple[DeviceResult, ...]:
+        """What is known now; devices that said nothing in time are ``timeout``.
+
+        No states: a confirmed wish is the state, and of the others nothing is sure.
+        """
+        return tuple(
+            DeviceResult(entity_id, one.entity.name, one.status or "timeout")
+            for entity_id, one in self._waiting.items()
+        )
