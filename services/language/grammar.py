@@ -11,7 +11,7 @@ what is likelier.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -23,6 +23,9 @@ from services.language.grammar_layout import Meaning, lay_out
 from services.language.homeview import HomeView
 from services.language.spoken import spoken
 from services.language.word_graph import Tag, WordGraphBuilder
+
+Path = tuple[int, ...]
+"""Arc numbers from the start on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,10 +68,58 @@ class Grammar:
         rows = zip(self.end_node, self.end_meaning, self.end_weight, strict=True)
         return {int(node): (int(meaning), float(weight)) for node, meaning, weight in rows}
 
-    def call(self, meaning: int, arcs: Iterable[int]) -> Call:
-        """The call of a path from the start that ends in one of the meanings."""
-        carried = (self.tag[arc] for arc in arcs)
-        return self.meanings[meaning].call(self.tags[t] for t in carried if t >= 0)
+    def said(self, path: Path) -> Call:
+        """The call of a complete path.
+
+        Raises:
+            KeyError: the path does not end where a sentence may.
+        """
+        carried = (self.tag[arc] for arc in path)
+        meaning, _ = self.ends[self._last(path)]
+        return self.meanings[meaning].call(self.tags[tag] for tag in carried if tag >= 0)
+
+    def text(self, path: Path) -> str:
+        return " ".join(self.words[self.word[arc]] for arc in path)
+
+    def prior(self, path: Path) -> float:
+        """Natural log of a complete path's probability."""
+        return float(self.weight[list(path)].sum()) + self.ends[self._last(path)][1]
+
+    def variants(self, path: Path) -> Iterator[Path]:
+        """The same sentence with every other value in each of its slots of numbers and colours."""
+        slots = {self._slot(arc) for arc in path} - {None}
+        for slot in slots:
+            here = [n for n, arc in enumerate(path) if self._slot(arc) == slot]
+            first, after = here[0], here[-1] + 1
+            for value in self._values(int(self.source[path[first]]), slot):
+                yield from self._follow(path[:first] + value, path[after:])
+
+    def _values(self, node: int, slot: str | None) -> Iterator[Path]:
+        """All ways to say a value of this slot from a node on, two words at most."""
+        for arc in self.leaving[node]:
+            if self._slot(arc) == slot:
+                yield (arc,)
+            for second in self.leaving[self.target[arc]]:
+                if self._slot(second) == slot and self._slot(arc) in (slot, None):
+                    yield (arc, second)
+
+    def _follow(self, path: Path, model: Path) -> Iterator[Path]:
+        """The path, continued by arcs of the same words and tags as the model's."""
+        for arc in model:
+            same = self._onward.get((self._last(path), self.words[self.word[arc]]), [])
+            onward = [a for a in same if self.tag[a] == self.tag[arc]]
+            if not onward:
+                return
+            path = (*path, onward[0])
+        if self._last(path) in self.ends:
+            yield path
+
+    def _slot(self, arc: int) -> str | None:
+        tag = self.tag[arc]
+        return self.tags[tag][0] if tag >= 0 else None
+
+    def _last(self, path: Path) -> int:
+        return int(self.target[path[-1]]) if path else 0
 
     def interpret(self, text: str) -> Call | None:
         """The call a text means, read word by word; None when no path says it."""
@@ -95,8 +146,8 @@ class Grammar:
         ]
         if not readings:
             return None
-        (_, prior), node, arcs = max(readings)
-        return self.call(self.ends[node][0], arcs), prior
+        (_, prior), _, arcs = max(readings)
+        return self.said(arcs), prior
 
     def sentences(self, limit: int) -> Iterator[tuple[str, Call]]:
         """The first ``limit`` sentences in depth-first order, each with its call."""
@@ -104,8 +155,7 @@ class Grammar:
         while stack and limit > 0:
             node, arcs = stack.pop()
             if node in self.ends:
-                words = " ".join(self.words[self.word[a]] for a in arcs)
-                yield words, self.call(self.ends[node][0], arcs)
+                yield self.text(arcs), self.said(arcs)
                 limit -= 1
             stack += [(int(self.target[a]), (*arcs, a)) for a in reversed(self.leaving[node])]
 

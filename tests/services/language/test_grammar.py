@@ -87,15 +87,35 @@ def test_a_random_path_is_read_back_as_its_own_call_or_a_likelier_one(seed):
     while GRAMMAR.leaving[node] and (node not in GRAMMAR.ends or rng.random() < 0.5):
         arcs.append(rng.choice(GRAMMAR.leaving[node]))
         node = int(GRAMMAR.target[arcs[-1]])
-    text = " ".join(GRAMMAR.words[GRAMMAR.word[a]] for a in arcs)
-    call = GRAMMAR.call(GRAMMAR.ends[node][0], arcs)
-    read = GRAMMAR.read(text)
+    read = GRAMMAR.read(GRAMMAR.text(tuple(arcs)))
     assert read is not None
-    assert read[0] == call or read[1] >= _prior(node, arcs) - 1e-6 or "name" in read[0].args
+    call, prior = GRAMMAR.said(tuple(arcs)), GRAMMAR.prior(tuple(arcs))
+    assert read[0] == call or read[1] >= prior - 1e-4 or "name" in read[0].args
 
 
-def _prior(node, arcs):
-    return sum(float(GRAMMAR.weight[a]) for a in arcs) + GRAMMAR.ends[node][1]
+def test_variants_say_every_other_value():
+    path = next(
+        path
+        for path in _paths(GRAMMAR, "set bed light to fifteen percent")
+        if GRAMMAR.said(path).args["brightness"] == 15
+    )
+    varied = {GRAMMAR.text(p): GRAMMAR.said(p).args["brightness"] for p in GRAMMAR.variants(path)}
+    assert len(varied) >= 101
+    assert varied["set bed light to fifty percent"] == 50
+    assert varied["set bed light to fifty five percent"] == 55
+    assert varied["set bed light to one hundred percent"] == 100
+
+
+def _paths(grammar, text):
+    paths = [()]
+    for word in text.split():
+        paths = [
+            (*path, arc)
+            for path in paths
+            for arc in grammar.leaving[int(grammar.target[path[-1]]) if path else 0]
+            if grammar.words[grammar.word[arc]] == word
+        ]
+    return [p for p in paths if int(grammar.target[p[-1]]) in grammar.ends]
 
 
 def test_arcs_lead_upwards_and_reach_an_end():
