@@ -57,7 +57,7 @@ class Layout:
 
 @lru_cache(maxsize=4)
 def lay_states(grammar: Grammar) -> Layout:
-    """The arrays of one grammar, kept for the last few. Takes a tenth of a second for a home of fifteen devices."""
+    """The arrays of one grammar, kept for the last few; a tenth of a second for fifteen devices."""
     letters = [encode(word) for word in grammar.words]
     lengths = np.array([len(word) for word in letters], np.intp)
     spellings, spelling_of = np.unique(
