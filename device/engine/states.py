@@ -1,0 +1,183 @@
+"""State that outlives one run: caches that grow by rows and tails that are replaced.
+
+A cache owns one buffer ``[max_len, n_kv, d]`` for each layer and each of k and v. Its first
+``length`` rows are contiguous, so what is fed to a graph is a view and appending is one row copy:
+nothing is ever moved. Interrupting a turn is ``truncate``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from device.errors import StateError
+
+if TYPE_CHECKING:  # contract.py names EngineState in its protocol
+    from device.engine.contract import TensorSpec
+
+Array = npt.NDArray[np.generic]
+
+
+class KVCache:
+    """The caches of one graph, all of one length.
+
+    Args:
+        tensors: ``past_<x>`` tensors, dims ``[P, *row]``.
+        max_len: rows to hold.
+    """
+
+    def __init__(self, tensors: Sequence[TensorSpec], max_len: int) -> None:
+        if max_len < 1:
+            raise StateError("cache", f"cannot hold {max_len} rows", "ask for at least one")
+        # Zeros, not empty: a backend that pads to a bucket reads unused rows; they must be finite.
+        self._buffers: dict[str, Array] = {
+            tensor.name: np.zeros((max_len, *_fixed(tensor.dims[1:])), tensor.numpy_dtype)
+            for tensor in tensors
+        }
+        self._sources = {tensor.name: tensor.next_name for tensor in tensors}
+        self.max_len = max_len
+        self.length = 0
+
+    def view(self, name: str, length: int | None = None) -> Array:
+        """The first ``length`` rows (default: all that are in use) of one cache, without a copy."""
+        return self._buffers[name][: self.length if length is None else length]
+
+    def feeds(self) -> dict[str, Array]:
+        """Views of the rows in use, by input name."""
+        return {name: buffer[: self.length] for name, buffer in self._buffers.items()}
+
+    def append(self, outputs: Mapping[str, Array]) -> None:
+        """Add the new rows that a run returned, ``new_<x>[T, *row]``; all caches or none.
+
+        Raises:
+            StateError: rows are missing, of another shape or type, or do not fit any more.
+        """
+        rows = {name: self._rows(name, outputs) for name in self._buffers}
+        counts = {len(new) for new in rows.values()} or {0}
+        if len(counts) > 1:
+            problem = f"the layers returned {sorted(counts)} rows"
+            raise StateError("cache", problem, "export the graph again")
+        count = counts.pop()
+        if self.length + count > self.max_len:
+            raise StateError(
+                "cache",
+                f"{self.length} rows and {count} more exceed {self.max_len}",
+                "shorten the history or open the engine with more room",
+            )
+        for name, new in rows.items():
+            self._buffers[name][self.length : self.length + count] = new
+        self.length += count
+
+    def _rows(self, name: str, outputs: Mapping[str, Array]) -> Array:
+        buffer, source = self._buffers[name], self._sources[name]
+        new = outputs.get(source)
+        if new is None:
+            raise StateError(source, "is not among the outputs", "export the graph again")
+        row = buffer.shape[1:]
+        if new.ndim != buffer.ndim or new.shape[1:] != row or new.dtype != buffer.dtype:
+            found = f"{new.dtype}{list(new.shape)}"
+            raise StateError(
+                source,
+                f"is {found}, not rows of {buffer.dtype}{list(row)}",
+                "export the graph again",
+            )
+        return new
+
+    def truncate(self, length: int) -> None:
+        """Forget every row from ``length`` on.
+
+        Raises:
+            StateError: ``length`` is negative or beyond what is there.
+        """
+        if not 0 <= length <= self.length:
+            problem = f"cannot cut {self.length} rows to {length}"
+            raise StateError("cache", problem, "cut to a length already reached")
+        self.length = length
+
+    def reset(self) -> None:
+        """Forget all rows."""
+        self.length = 0
+
+
+class StateSet:
+    """Tails of fixed size, such as what a convolution still needs: ``<x>_out`` becomes ``<x>``."""
+
+    def __init__(self, tensors: Sequence[TensorSpec]) -> None:
+        self._arrays: dict[str, Array] = {
+            tensor.name: np.zeros(_fixed(tensor.dims), tensor.numpy_dtype) for tensor in tensors
+        }
+        self._sources = {tensor.name: tensor.next_name for tensor in tensors}
+
+    def feeds(self) -> dict[str, Array]:
+        """The current tails, by input name."""
+        return dict(self._arrays)
+
+    def check(self, outputs: Mapping[str, Array]) -> None:
+        """Refuse outputs that cannot be the next tails.
+
+        Raises:
+            StateError: a tail is missing or of another shape or type.
+        """
+        for name, old in self._arrays.items():
+            new = outputs.get(self._sources[name])
+            if new is None or new.shape != old.shape or new.dtype != old.dtype:
+                found = "missing" if new is None else f"{new.dtype}{list(new.shape)}"
+                raise StateError(
+                    self._sources[name],
+                    f"is {found}, not {old.dtype}{list(old.shape)}",
+                    "export the graph again",
+                )
+
+    def carry(self, outputs: Mapping[str, Array]) -> None:
+        """Take over the next tails from a run's outputs; all or none.
+
+        Raises:
+            StateError: a tail is missing or of another shape or type.
+        """
+        self.check(outputs)
+        for name, source in self._sources.items():
+            self._arrays[name] = outputs[source]
+
+    def reset(self) -> None:
+        """Set every tail to zeros."""
+        # New arrays, not fill(0): whoever asked for the last outputs may still hold the old ones.
+        self._arrays = {name: np.zeros_like(old) for name, old in self._arrays.items()}
+
+
+class EngineState:
+    """All the state of one graph: the caches and the tails."""
+
+    def __init__(self, tensors: Sequence[TensorSpec], max_len: int) -> None:
+        self.cache = KVCache([tensor for tensor in tensors if tensor.is_cache], max_len)
+        self.tails = StateSet([tensor for tensor in tensors if not tensor.is_cache])
+        self.outputs = frozenset(tensor.next_name for tensor in tensors)
+        """Names of the outputs that carry this state onward."""
+
+    def feeds(self) -> dict[str, Array]:
+        """Everything the graph wants to be fed from here."""
+        return self.cache.feeds() | self.tails.feeds()
+
+    def absorb(self, outputs: Mapping[str, Array]) -> None:
+        """Move on by what a run returned; caches and tails together, or neither.
+
+        Raises:
+            StateError: as ``KVCache.append`` and ``StateSet.carry``.
+        """
+        self.tails.check(outputs)
+        self.cache.append(outputs)
+        self.tails.carry(outputs)
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self.cache.reset()
+        self.tails.reset()
+
+
+def _fixed(dims: Sequence[int | str]) -> tuple[int, ...]:
+    open_dims = [dim for dim in dims if not isinstance(dim, int)]
+    if open_dims:
+        raise StateError("state", f"has open dims {open_dims}", "declare fixed sizes")
+    return tuple(dim for dim in dims if isinstance(dim, int))
