@@ -1,0 +1,20 @@
+"""``linnet run``: the daemon."""
+
+from __future__ import annotations
+
+import argparse
+
+from services.commands.common import add_config
+
+HELP = "listen, move devices and answer until stopped: the daemon of linnet-voice.service"
+EXAMPLE = "linnet run --config /etc/linnet/linnet.toml"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_config(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from services.voice import daemon
+
+    return daemon.main(args)

@@ -1,0 +1,168 @@
+"""Every setting of the appliance: one TOML file, one frozen tree, units in the field docs.
+
+The docs below are also what ``linnet config show`` prints and what the default ``linnet.toml``
+says above each key. An unknown key is an error: a misspelt privacy setting must not pass silently.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints, model_validator
+
+SYSTEM_FILE = Path("/etc/linnet/linnet.toml")
+STATE_DIRECTORY = Path("/var/lib/linnet")
+
+Unit = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+PathText = Annotated[Path, Strict(False)]
+Spoken = Annotated[str, StringConstraints(pattern=r"^[a-z' ]{1,64}$")]
+Topic = Annotated[str, StringConstraints(pattern=r"^[^+#\x00/]+(/[^+#\x00/]+)*$", max_length=128)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+    )
+
+
+class Audio(_Table):
+    """Microphone and speaker."""
+
+    input: str | None = None
+    """Microphone: part of its name as `linnet doctor` lists it. Unset: the system's default."""
+    output: str | None = None
+    """Speaker: part of its name. Unset: the system's default."""
+    volume: Unit = 0.8
+    """Loudness of replies, 0 to 1."""
+
+
+class Wake(_Table):
+    """The wake word."""
+
+    phrase: Literal["okay nabu", "hey jarvis", "hey mycroft", "alexa"] = "okay nabu"
+    """What wakes the appliance: okay nabu, hey jarvis, hey mycroft or alexa."""
+    sensitivity: Unit = 0.5
+    """0 to 1: higher wakes more easily, and more often by mistake."""
+
+
+class Endpoint(_Table):
+    """When a command begins and ends."""
+
+    silence_ms: Annotated[int, Field(ge=100, le=3000)] = 400
+    """Silence after speech that ends a command, in milliseconds."""
+    aggressiveness: Annotated[int, Field(ge=0, le=3)] = 2
+    """How readily noise is taken for silence: 0 (seldom) to 3 (often)."""
+    no_speech_s: Annotated[float, Field(ge=1, le=30)] = 5.0
+    """Seconds to wait for a command after the wake word."""
+    longest_s: Annotated[float, Field(ge=2, le=60)] = 15.0
+    """Longest command, in seconds; what comes after is not heard."""
+
+
+class Mqtt(_Table):
+    """The broker of the home."""
+
+    host: Annotated[str, StringConstraints(min_length=1, max_length=253)] = "127.0.0.1"
+    """Host name or address."""
+    port: Port = 1883
+    """TCP port; 8883 is usual with TLS."""
+    username: str | None = None
+    """Name to log in with. Unset: no log-in."""
+    password_file: PathText | None = None
+    """File whose first line is the password; readable by the service alone."""
+    tls: bool = False
+    """Encrypt and check the broker's certificate."""
+    ca_file: PathText | None = None
+    """Certificate authority to trust, in PEM. Unset: the system's."""
+    discovery_prefix: Topic = "homeassistant"
+    """Topic under which devices announce themselves."""
+    topic: Topic = "linnet"
+    """Topic of this appliance: `<topic>/status` says online or offline."""
+    ask_to_announce: bool = False
+    """Ask devices to announce themselves on connecting. Off where Home Assistant does so."""
+    confirm_timeout_ms: Annotated[int, Field(ge=100, le=10_000)] = 1000
+    """Milliseconds a device has to confirm its new state before the reply says that it did not."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Mqtt:
+        if self.password_file is not None and self.username is None:
+            raise ValueError("password_file is set without username; set both or neither")
+        if self.ca_file is not None and not self.tls:
+            raise ValueError("ca_file is set but tls is false; set tls = true")
+        return self
+
+
+class Model(_Table):
+    """The speech model."""
+
+    family: Literal["linnet_mini", "cascade"] = "linnet_mini"
+    """linnet_mini: the built-in speech model; cascade: recogniser, templates and synthesiser."""
+    bundle: PathText | None = None
+    """Bundle directory. Unset: the installed generation, else the one that came with Linnet."""
+    generations: PathText = STATE_DIRECTORY / "models"
+    """Directory of installed bundles."""
+    threads: Annotated[int, Field(ge=1, le=64)] = 2
+    """Processor threads the model may use."""
+
+
+class Home(_Table):
+    """The home and where in it this appliance stands."""
+
+    here: Spoken | None = None
+    """Room this appliance stands in, so that `turn on the light` means the one here."""
+    areas: dict[str, Spoken] = Field(default_factory=dict)
+    """Rooms of devices that do not announce one: "light.desk" = "office"."""
+
+
+class Privacy(_Table):
+    """What may leave the memory of the process. Nothing, unless switched on here."""
+
+    log_transcripts: bool = False
+    """Write what was understood into the log."""
+    publish_transcripts: bool = False
+    """Publish what was understood on the MQTT topic of this appliance."""
+
+
+class Log(_Table):
+    """The log."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least grave message kept: debug, info, warning or error."""
+    format: Literal["text", "json"] = "text"
+    """text for people, json for collectors."""
+
+
+class Settings(_Table):
+    """The whole tree; every table may be left out."""
+
+    audio: Audio = Audio()
+    wake: Wake = Wake()
+    endpoint: Endpoint = Endpoint()
+    mqtt: Mqtt = Mqtt()
+    model: Model = Model()
+    home: Home = Home()
+    privacy: Privacy = Privacy()
+    log: Log = Log()
+
+    @classmethod
+    def load(cls, path: Path | str | None = None) -> Settings:
+        """Read the file, or the first of ``$LINNET_CONFIG`` and the system's; else the defaults.
+
+        Raises:
+            SettingsError: the file is missing, too large, not TOML, or holds an unknown key or a
+                value that does not fit; names every one with its line.
+        """
+        from services.settings_file import read  # it knows this module's tree
+
+        chosen = settings_path(path)
+        return cls() if chosen is None else read(chosen)
+
+
+def settings_path(path: Path | str | None = None) -> Path | None:
+    """The file that ``Settings.load`` reads; None when there is none and the defaults hold."""
+    named = path or os.environ.get("LINNET_CONFIG")
+    if named:
+        return Path(named)
+    return SYSTEM_FILE if SYSTEM_FILE.exists() else None

@@ -1,0 +1,67 @@
+"""From settings to running parts: the one place that knows both."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+
+from services.home.broker import BrokerAddress
+from services.home.executor import Home
+from services.settings import Mqtt, Settings
+from services.settings_file import Problem, SettingsError
+
+
+def broker_address(mqtt: Mqtt) -> BrokerAddress:
+    """Where the broker is and how to log in; reads the password file.
+
+    Raises:
+        SettingsError: the password file or the certificate authority's file cannot be read.
+    """
+    return BrokerAddress(
+        host=mqtt.host,
+        port=mqtt.port,
+        username=mqtt.username,
+        password=_password(mqtt),
+        ca_file=_authority(mqtt),
+    )
+
+
+def open_home(settings: Settings, **extra: Any) -> Home:
+    """The home the settings name, not started yet; ``extra`` goes to ``Home``."""
+    return Home(
+        broker_address(settings.mqtt),
+        here=settings.home.here,
+        prefix=settings.mqtt.discovery_prefix,
+        timeout_s=settings.mqtt.confirm_timeout_ms / 1000,
+        ask_to_announce=settings.mqtt.ask_to_announce,
+        **{"status_topic": f"{settings.mqtt.topic}/status", **extra},
+    )
+
+
+def _password(mqtt: Mqtt) -> str | None:
+    if mqtt.password_file is None:
+        return None
+    try:
+        with mqtt.password_file.open(encoding="utf-8") as file:
+            return file.readline(1024).rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "is not text"
+        raise _fault("mqtt.password_file", str(mqtt.password_file), why) from error
+
+
+def _authority(mqtt: Mqtt) -> str | None:
+    if not mqtt.tls:
+        return None
+    chosen = str(mqtt.ca_file) if mqtt.ca_file else ssl.get_default_verify_paths().cafile
+    if chosen is None:
+        raise _fault("mqtt.ca_file", None, "this system has no list of its own; name a PEM file")
+    try:
+        ssl.create_default_context(cafile=chosen)
+    except (OSError, ssl.SSLError) as error:
+        why = f"cannot be used: {error.strerror or error}"
+        raise _fault("mqtt.ca_file", chosen, why) from error
+    return chosen
+
+
+def _fault(key: str, value: str | None, why: str) -> SettingsError:
+    return SettingsError([Problem("settings", None, key, value, why)])
