@@ -1,0 +1,70 @@
+"""The few disk operations that installing needs, each one step that power may be cut between.
+
+``Disk`` does them for real; tests put in a disk that loses power at any step and forgets what was
+never synced.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Protocol
+
+BLOCK = 2**20
+
+
+class Storage(Protocol):
+    """What may be done to the disk. ``OSError`` passes through."""
+
+    def make_directory(self, path: Path) -> None:
+        """Create a directory; one that exists is fine."""
+
+    def copy(self, source: Path, target: Path) -> None:
+        """Copy a file's bytes and sync them; its name is durable after ``sync_directory``."""
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Give another name in the same directory, replacing a file or link atomically."""
+
+    def link(self, target: str, path: Path) -> None:
+        """Create a symbolic link."""
+
+    def remove(self, path: Path) -> None:
+        """Remove a file, a link or a whole directory; one that is not there is fine."""
+
+    def sync_directory(self, path: Path) -> None:
+        """Make the names in a directory durable."""
+
+
+class Disk:
+    """The real disk."""
+
+    def make_directory(self, path: Path) -> None:
+        path.mkdir(parents=True, exist_ok=True)
+
+    def copy(self, source: Path, target: Path) -> None:
+        # A link among a bundle's files would copy what it points at, from anywhere: refuse it.
+        descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as reader, target.open("xb") as writer:
+            shutil.copyfileobj(reader, writer, BLOCK)
+            writer.flush()
+            os.fsync(writer.fileno())
+
+    def rename(self, source: Path, target: Path) -> None:
+        source.replace(target)
+
+    def link(self, target: str, path: Path) -> None:
+        path.symlink_to(target)
+
+    def remove(self, path: Path) -> None:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+    def sync_directory(self, path: Path) -> None:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

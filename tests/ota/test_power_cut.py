@@ -1,0 +1,117 @@
+"""Power is cut in every operation of an install and a roll-back, with every loss it may cause."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from device.bundle import Bundle
+from device.errors import BundleError
+from ota.generations import Generations
+from tests.support.crash_disk import CrashDisk, PowerCut
+from tests.support.tiny_bundle import write_bundle
+
+Action = Callable[[Generations, Path], object]
+
+
+def install(generations: Generations, bundle: Path) -> object:
+    return generations.install(bundle)
+
+
+def rollback(generations: Generations, bundle: Path) -> object:
+    return generations.rollback()
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """In memory where that can be: some hundred trees are synced, and no real power is cut."""
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=memory) as path:
+        yield Path(path)
+
+
+@pytest.fixture
+def bundles(tmp_path: Path) -> list[Path]:
+    return [write_bundle(tmp_path / f"bundle-{name}", name) for name in ("a", "b", "c")]
+
+
+def cuts(
+    action: Action, before: list[Path], bundle: Path, tmp_path: Path, *, lying: bool = False
+) -> Iterator[Path]:
+    """Every tree that a cut anywhere in ``action`` may leave; ends when the action completes."""
+    number = itertools.count()
+
+    def fresh() -> Path:
+        path = tmp_path / f"disk-{next(number)}"
+        path.mkdir()
+        return path
+
+    for cut_at, torn in ((n, t) for n in itertools.count(1) for t in (False, True)):
+        root = fresh()
+        disk = CrashDisk(root)
+        for earlier in before:
+            Generations(root, disk).install(earlier)
+        disk.settle()
+        disk.cut_at, disk.torn, disk.lying = cut_at, torn, lying
+        try:
+            action(Generations(root, disk), bundle)
+        except PowerCut:
+            yield from disk.aftermaths(fresh)
+        else:
+            yield from disk.aftermaths(fresh)
+            return
+
+
+def current_digest(root: Path) -> str | None:
+    current = Generations(root).current()
+    return Bundle.open(current).digest if current else None
+
+
+@pytest.mark.parametrize(
+    ("action", "held"),
+    [(install, 0), (install, 1), (install, 2), (rollback, 2)],
+    ids=["first install", "second install", "third install", "roll-back"],
+)
+def test_a_whole_bundle_is_always_current(
+    action: Action, held: int, bundles: list[Path], tmp_path: Path
+) -> None:
+    before, new = bundles[:held], bundles[held % 3]
+    digests = [Bundle.open(path).digest for path in bundles]
+    allowed: set[str | None] = {digests[held - 1] if held else None, digests[held % 3]}
+    if action is rollback:
+        allowed = {digests[0], digests[1]}
+    seen = set()
+    for root in cuts(action, before, new, tmp_path):
+        found = current_digest(root)
+        assert found in allowed
+        seen.add(found)
+        # The next attempt finds its way from here.
+        Generations(root).install(new)
+        assert current_digest(root) == Bundle.open(new).digest
+        assert not list((root / "gen").glob(".draft-*"))
+    assert seen == allowed
+
+
+def test_what_a_switch_leaves_behind_can_be_gone_back_to(
+    bundles: list[Path], tmp_path: Path
+) -> None:
+    old, new = bundles[:2]
+    for root in cuts(install, [old], new, tmp_path):
+        if current_digest(root) == Bundle.open(new).digest:
+            Generations(root).rollback()
+            assert current_digest(root) == Bundle.open(old).digest
+
+
+def test_the_harness_notices_missing_syncs(bundles: list[Path], tmp_path: Path) -> None:
+    def fails(root: Path) -> bool:
+        try:
+            return current_digest(root) is None
+        except BundleError:
+            return True
+
+    assert any(fails(root) for root in cuts(install, bundles[:1], bundles[1], tmp_path, lying=True))
