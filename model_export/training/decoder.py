@@ -1,19 +1,18 @@
 """Train the voice: `python -m model_export.training.decoder {corpus,vocoder,t2m,report} --help`.
 
-Workflow: ``corpus`` speaks texts with the fixed voice; ``vocoder`` learns mel and pitch → waveform from it;
-``t2m`` learns tokens → mel and pitch from a .npz of token arrays, one per WAV, keyed by its stem;
-``vocoder --t2m`` then goes on with the mels ``t2m`` really makes; ``report`` measures. Every
-training goes on from its last checkpoint when started again with the same ``--out``. The learning rate follows
-the time spent (CPU time, or wall time on CUDA), so ``--minutes`` is the whole budget.
+Workflow: ``corpus`` speaks texts with the fixed voice; ``vocoder`` learns mel and pitch → waveform
+from it; ``t2m`` learns tokens → mel and pitch from a .npz of token arrays, one per WAV, keyed by
+its stem; ``vocoder --t2m`` then goes on with the mels ``t2m`` really makes; ``report`` measures
+with an independent recogniser. A training started again with the same ``--out`` goes on from its last
+checkpoint. The learning rate follows the time spent, so ``--minutes`` is the whole budget.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,54 +20,26 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from device.sound.mel import HOP
 from model_export.families.linnet_mini.speech_decoder import SpeechDecoder, SpeechDecoderConfig
 from model_export.families.linnet_mini.vocoder import Vocoder
-from model_export.training.checkpoints import Trainer
-from model_export.training.reply_voice import TOKEN_FRAMES, VOICES, Clip, load_corpus, make_corpus
+from model_export.training.decoder_data import (
+    Tokens,
+    split,
+    t2m_batches,
+    vocoder_batches,
+    with_made_mels,
+)
+from model_export.training.decoder_report import report
+from model_export.training.decoder_trainer import Batch, Run, Trainer, load_weights
+from model_export.training.reply_voice import VOICES, make_corpus
 from model_export.training.spectral_losses import mel_loss, stft_loss
+from model_export.training.text import invented_home
+from services.language.outcome_sample import corpus as outcome
+from services.language.replies import replies
 
-HOP = 160
-CROP = 96  # frames of one vocoder example, 0.96 s
-WARM = 8  # its first frames are not judged: the stream has only begun
-SILENCE = math.log(1e-5)
-HELD_OUT = 60  # clips at the end of each corpus that training never sees
-
-Batch = tuple[Tensor, ...]
-
-
-def split(folders: list[Path]) -> tuple[list[Clip], list[Clip]]:
-    """(training, held out) clips of the corpora."""
-    train: list[Clip] = []
-    held: list[Clip] = []
-    for folder in folders:
-        clips = load_corpus(folder)
-        keep = min(HELD_OUT, max(1, len(clips) // 10))
-        train += clips[:-keep]
-        held += clips[-keep:]
-    return train, held
-
-
-def crop(clip: Clip, start: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """CROP frames from ``start``, silence after the end: mel [80, T], pitch [2, T], pcm [T * HOP]."""
-    mel, pitch = clip.mel[start : start + CROP], clip.pitch[:, start : start + CROP]
-    pcm = clip.pcm[start * HOP : (start + CROP) * HOP].astype(np.float32) / 32768.0
-    short = CROP - len(mel)
-    mel = np.pad(mel.astype(np.float32), ((0, short), (0, 0)), constant_values=SILENCE)
-    quiet = np.stack([np.full(short, pitch[0, -1]), np.zeros(short)])
-    return mel.T, np.concatenate([pitch, quiet], axis=1), np.pad(pcm, (0, short * HOP))
-
-
-def vocoder_batches(clips: list[Clip], size: int, seed: int, device: str) -> Iterator[Batch]:
-    """Endless (mel [B, 80, CROP], pitch [B, 2, CROP], pcm [B, CROP * HOP])."""
-    rng = random.Random(seed)
-    weights = [len(c.mel) for c in clips]
-    while True:
-        chosen = rng.choices(clips, weights, k=size)
-        parts = [crop(c, rng.randrange(max(1, len(c.mel) - CROP + 1))) for c in chosen]
-        yield tuple(
-            torch.tensor(np.stack(column), dtype=torch.float32, device=device)
-            for column in zip(*parts, strict=True)
-        )
+WARM = 8  # frames at the start of a crop that are not judged: the stream has only begun
+CHECKED = 24  # held-out examples the printed losses come from
 
 
 def vocoder_loss(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
@@ -78,71 +49,157 @@ def vocoder_loss(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
     return {"stft": stft_loss(made, real), "mel": mel_loss(made, real)}
 
 
-def t2m_batches(
-    clips: list[Clip], tokens: dict[str, np.ndarray], args: argparse.Namespace, codes: int
-) -> Iterator[Batch]:
-    """Endless (tokens [B, n], mel [B, 80, 8n], pitch [B, 2, 8n], weight [B, 8n]) of whole clips."""
-    rng = np.random.default_rng(args.seed)
-    ready = [c for c in clips if c.stem in tokens]
-    while True:
-        group = [ready[i] for i in rng.integers(len(ready), size=args.batch)]
-        arrays = [align(c, tokens[c.stem], codes) for c in group]
-        width = max(len(a[0]) for a in arrays)
-        ids = np.full((len(group), width), codes)
-        mel = np.full((len(group), 80, width * TOKEN_FRAMES), SILENCE, np.float32)
-        pitch = np.zeros((len(group), 2, width * TOKEN_FRAMES), np.float32)
-        weight = np.zeros((len(group), width * TOKEN_FRAMES), np.float32)
-        for row, (code, m, p) in enumerate(arrays):
-            wrong = rng.random(len(code)) < args.token_noise
-            ids[row, : len(code)] = np.where(wrong, rng.integers(codes, size=len(code)), code)
-            mel[row, :, : m.shape[1]], pitch[row, :, : p.shape[1]] = m, p
-            weight[row, : m.shape[1]] = 1.0
-        yield tuple(torch.from_numpy(a).to(args.device) for a in (ids, mel, pitch, weight))
-
-
-def align(clip: Clip, code: np.ndarray, codes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Cut tokens and frames to the same length. Raises ValueError for a code out of range."""
-    if len(code) and not 0 <= code.min() <= code.max() < codes:
-        raise ValueError(f"{clip.stem}: a token is outside 0..{codes - 1}")
-    count = min(len(code), len(clip.mel) // TOKEN_FRAMES)
-    frames = count * TOKEN_FRAMES
-    return code[:count], clip.mel[:frames].T.astype(np.float32), clip.pitch[:, :frames]
-
-
 def t2m_loss(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
     """L1 of mel and of its change in time (against blur), of voiced log f0, and voicing."""
     tokens, mel, pitch, weight = batch
     made, tone = model(tokens)
     total = weight.sum()
     error = ((made - mel).abs().mean(dim=1) * weight).sum() / total
-    steps = [x[:, :, 1:] - x[:, :, :-1] for x in (made, mel)]
-    change = ((steps[0] - steps[1]).abs().mean(dim=1) * weight[:, 1:]).sum() / total
+    moves = [x[:, :, 1:] - x[:, :, :-1] for x in (made, mel)]
+    change = ((moves[0] - moves[1]).abs().mean(dim=1) * weight[:, 1:]).sum() / total
     voiced = pitch[:, 1] * weight
     f0 = ((tone[:, 0] - pitch[:, 0]).abs() * voiced).sum() / voiced.sum().clamp(min=1.0)
-    said = F.binary_cross_entropy(tone[:, 1].clamp(1e-5, 1 - 1e-5), pitch[:, 1], weight=weight)
-    said = said * weight.numel() / total
+    sure = tone[:, 1].clamp(1e-4, 1 - 1e-4)
+    said = F.binary_cross_entropy(sure, pitch[:, 1], weight=weight, reduction="sum") / total
     return {"mel": error, "delta": change, "f0": 5.0 * f0, "voicing": 0.5 * said}
 
 
-def train_vocoder(args: argparse.Namespace) -> None:
-    """The ``vocoder`` command."""
-    train, held = split(args.corpus)
+def read_tokens(path: Path) -> Tokens:
+    """stem → int64[n] from a .npz, one array of codes per WAV."""
+    with np.load(path) as data:
+        return {stem: data[stem].astype(np.int64) for stem in data.files}
+
+
+def run_corpus(args: argparse.Namespace) -> None:
+    """Speak replies, and texts for phonetic cover, until there are enough hours."""
+    texts = corpus_texts(args.texts, args.reply_share, random.Random(0))
+    count = make_corpus(texts, args.voice, args.out, args.hours)
+    print(f"{count} sentences in {args.out}")
+
+
+def corpus_texts(paths: list[Path], reply_share: float, rng: random.Random) -> Iterator[str]:
+    """Endless replies of invented homes, mixed with the files' lines in random order.
+
+    Files are .txt with a sentence a line, or .jsonl with a ``text`` in each.
+    """
+    lines = []
+    for path in paths:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            lines.append(json.loads(line)["text"] if path.suffix == ".jsonl" else line)
+    rng.shuffle(lines)
+    while True:
+        if lines and rng.random() >= reply_share:
+            yield lines.pop()
+        else:
+            yield rng.choice(replies(outcome(rng, invented_home(rng))))
+
+
+def run_vocoder(args: argparse.Namespace) -> None:
+    """mel and pitch → waveform; with ``--t2m`` from the frames that decoder makes."""
+    clips = split(args.corpus)
     if args.t2m:
-        train, held = (with_made_mels(c, args) for c in (train, held))
-    trainer = Trainer(Vocoder().to(args.device), vocoder_loss, args)
-    check = next(vocoder_batches(held, 24, 1, args.device))
-    trainer.run(vocoder_batches(train, args.batch, args.seed + trainer.steps, args.device), check)
+        decoder = SpeechDecoder(SpeechDecoderConfig(codes=args.codes)).eval()
+        load_weights(decoder, args.t2m)
+        tokens = read_tokens(args.tokens)
+        train, held = (with_made_mels(part, tokens, decoder) for part in clips)
+    else:
+        train, held = clips
+    model = Vocoder()
+    if args.init:
+        load_weights(model, args.init)
+    trainer = Trainer(model.to(args.device), vocoder_loss, _run(args))
+    check = next(vocoder_batches(held, CHECKED, 1, args.device))
+    trainer.fit(vocoder_batches(train, args.batch, trainer.steps, args.device), check)
 
 
-def train_t2m(args: argparse.Namespace) -> None:
-    """The ``t2m`` command."""
-    config = SpeechDecoderConfig(codes=args.codes)
-    tokens = dict(np.load(args.tokens))
+def run_t2m(args: argparse.Namespace) -> None:
+    """Tokens → mel and pitch."""
+    tokens = read_tokens(args.tokens)
     train, held = split(args.corpus)
-    if not (missing := [c for c in held if c.stem in tokens]):
-        raise SystemExit(f"{args.tokens}: no token array is named like a WAV of the corpus")
-    trainer = Trainer(SpeechDecoder(config).to(args.device), t2m_loss, args)
-    quiet = argparse.Namespace(**{**vars(args), "token_noise": 0.0, "seed": 1, "batch": 24})
-    check = next(t2m_batches(missing, tokens, quiet, config.codes))
-    args.seed += trainer.steps
-    trainer.run(t2m_batches(train, tokens, args, config.codes), check)
+    if not any(c.stem in tokens for c in train) or not any(c.stem in tokens for c in held):
+        raise SystemExit(f"{args.tokens}: no array is named like a WAV of {args.corpus[0]}")
+    model = SpeechDecoder(SpeechDecoderConfig(codes=args.codes)).to(args.device)
+    trainer = Trainer(model, t2m_loss, _run(args))
+    check = next(t2m_batches(held, tokens, args.codes, CHECKED, 0.0, 1, args.device))
+    trainer.fit(
+        t2m_batches(
+            train, tokens, args.codes, args.batch, args.token_noise, trainer.steps, args.device
+        ),
+        check,
+    )
+
+
+def run_report(args: argparse.Namespace) -> None:
+    """Word error rates of the original, of its copy, and (with ``--t2m``) of the token path."""
+    vocoder = Vocoder().eval()
+    load_weights(vocoder, args.vocoder)
+    _, clips = split(args.corpus)
+    made = None
+    if args.t2m:
+        decoder = SpeechDecoder(SpeechDecoderConfig(codes=args.codes)).eval()
+        load_weights(decoder, args.t2m)
+        made = with_made_mels(clips, read_tokens(args.tokens), decoder)
+    print(json.dumps(report(vocoder, clips[: args.limit], made, args.keep), indent=2))
+
+
+def _run(args: argparse.Namespace) -> Run:
+    return Run(args.out, args.minutes, args.lr, args.device, args.save_seconds)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of this process")
+    commands = parser.add_subparsers(required=True)
+
+    corpus = commands.add_parser("corpus", help=run_corpus.__doc__)
+    corpus.set_defaults(command=run_corpus)
+    corpus.add_argument("--texts", type=Path, nargs="*", default=[], help=".txt or .jsonl")
+    corpus.add_argument("--reply-share", type=float, default=0.7, help="rest is from --texts")
+    corpus.add_argument("--voice", choices=VOICES, default=VOICES[0])
+    corpus.add_argument("--hours", type=float, default=2.0)
+    corpus.add_argument("--out", type=Path, required=True)
+
+    for name, command, lr in (("vocoder", run_vocoder, 1.5e-3), ("t2m", run_t2m, 1.5e-3)):
+        train = commands.add_parser(name, help=command.__doc__)
+        train.set_defaults(command=command)
+        train.add_argument("--out", type=Path, required=True, help="folder of the checkpoint")
+        train.add_argument("--minutes", type=float, default=25.0)
+        train.add_argument("--save-seconds", type=float, default=120.0)
+        train.add_argument("--lr", type=float, default=lr)
+        train.add_argument("--batch", type=int, default=16, help="examples in a step")
+        train.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+        _add_tokens(train, name == "t2m")
+        if name == "vocoder":
+            train.add_argument("--init", type=Path, help="start from these weights")
+            train.add_argument("--t2m", type=Path, help="checkpoint of the token decoder")
+        else:
+            train.add_argument("--token-noise", type=float, default=0.02)
+
+    measure = commands.add_parser("report", help=run_report.__doc__)
+    measure.set_defaults(command=run_report)
+    measure.add_argument("--vocoder", type=Path, required=True)
+    measure.add_argument("--t2m", type=Path)
+    measure.add_argument("--limit", type=int, default=60, help="clips of the held-out part")
+    measure.add_argument("--keep", type=Path, help="folder for the WAV files that were judged")
+    _add_tokens(measure, False)
+    return parser
+
+
+def _add_tokens(parser: argparse.ArgumentParser, needed: bool) -> None:
+    parser.add_argument("--corpus", type=Path, nargs="+", required=True)
+    parser.add_argument("--tokens", type=Path, required=needed, help=".npz, one array per WAV")
+    parser.add_argument("--codes", type=int, default=1024)
+
+
+def main() -> None:
+    """Command line."""
+    args = _parser().parse_args()
+    if getattr(args, "t2m", None) and not args.tokens:
+        raise SystemExit("--t2m needs --tokens")
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
+    args.command(args)
+
+
+if __name__ == "__main__":
+    main()

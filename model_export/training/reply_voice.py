@@ -1,8 +1,8 @@
 """The voice Linnet answers in: synthesis of a corpus, its pitch, and the arrays training reads.
 
-Workflow: texts → `flite` or `festival` → WAV (16 kHz, levelled, silence trimmed, whole 80 ms tokens)
-in ``DIR/wav`` with ``DIR/texts.jsonl`` beside it → `load_corpus` gives pcm, mel and pitch arrays,
-cached in ``DIR/features.npz``. Both voices are the same woman, CMU ARCTIC slt; their licences let
+Workflow: texts → `flite` or `festival` → WAV (16 kHz, levelled, silence trimmed, whole 80 ms
+tokens) in ``DIR/wav`` with ``DIR/texts.jsonl`` beside it → `load_corpus` gives pcm, mel and pitch
+arrays, cached in ``DIR/features.npz``. Both voices are the same woman, CMU ARCTIC slt; their licences let
 anyone use, change and redistribute without fee.
 """
 
@@ -17,10 +17,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import resample_poly
+import soxr
 
 from device.sound.mel import HOP, N_MELS, SAMPLE_RATE, Floats, log_mel
 from services.language.spoken import spoken
@@ -47,6 +48,15 @@ class Clip:
     pitch: Floats
     """float32[2, n // HOP]: log f0 (interpolated where unvoiced) and voicing at the end of each
     frame."""
+
+
+class _Row(TypedDict):
+    """A line of ``texts.jsonl``."""
+
+    stem: str
+    voice: str
+    seconds: float
+    text: str
 
 
 def say(texts: Iterable[str], voice: str) -> Iterator[tuple[str, Floats]]:
@@ -91,7 +101,7 @@ def read_wav(path: Path) -> Floats:
         rate = source.getframerate()
         pcm = np.frombuffer(source.readframes(source.getnframes()), "<i2") / 32768.0
     if rate != SAMPLE_RATE:
-        pcm = resample_poly(pcm, SAMPLE_RATE, rate)
+        pcm = soxr.resample(pcm, rate, SAMPLE_RATE)
     out: Floats = pcm.astype(np.float32)
     return out
 
@@ -152,9 +162,9 @@ def make_corpus(texts: Iterable[str], voice: str, folder: Path, hours: float) ->
             stem = f"{len(known):06d}"
             write_wav(folder / "wav" / f"{stem}.wav", pcm)
             known.add(text)
-            row = {"stem": stem, "voice": voice, "seconds": len(pcm) / SAMPLE_RATE, "text": text}
+            row = _Row(stem=stem, voice=voice, seconds=len(pcm) / SAMPLE_RATE, text=text)
             print(json.dumps(row), file=lines, flush=True)
-            seconds += len(pcm) / SAMPLE_RATE
+            seconds += row["seconds"]
             if seconds >= hours * 3600:
                 break
     return len(known)
@@ -185,5 +195,5 @@ def _compute(folder: Path, stems: list[str], cache: Path) -> None:
     )
 
 
-def _rows(index: Path) -> list[dict[str, object]]:
+def _rows(index: Path) -> list[_Row]:
     return [json.loads(line) for line in index.read_text().splitlines()] if index.exists() else []

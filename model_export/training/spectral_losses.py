@@ -15,7 +15,9 @@ QUIET = 1e-4  # magnitudes below this are equally silent
 def magnitudes(wave: Tensor, size: int, hop: int) -> Tensor:
     """wave [B, n] → [B, size // 2 + 1, frames]."""
     window = torch.hann_window(size, device=wave.device)
-    return torch.stft(wave, size, hop, window=window, return_complex=True).abs() / size**0.5
+    spectrum: Tensor = torch.stft(wave, size, hop, window=window, return_complex=True)
+    magnitude: Tensor = spectrum.abs() / size**0.5
+    return magnitude
 
 
 def stft_loss(made: Tensor, real: Tensor) -> Tensor:
@@ -34,7 +36,8 @@ def log_mel(wave: Tensor) -> Tensor:
     spectrum = torch.fft.rfft(frames * torch.hann_window(WINDOW, device=wave.device), N_FFT)
     power = spectrum.real**2 + spectrum.imag**2
     bank = torch.from_numpy(filterbank()).to(wave.device)
-    return (power @ bank).clamp(min=FLOOR).log()
+    mel: Tensor = (power @ bank).clamp(min=FLOOR).log()
+    return mel
 
 
 def mel_loss(made: Tensor, real: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Speech decoder and vocoder as ONNX graphs: ``step`` with every state tensor a named in and out."""
+"""Speech decoder and vocoder as ONNX graphs: ``step``, each state tensor a named in and out."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ class _VocoderStep(nn.Module):
 
 
 def export_speech_decoder(model: SpeechDecoder, path: Path) -> None:
-    """Write ``tokens[1, n]``, ``conv_state_i`` → ``mel[1, 80, 8n]``, ``pitch[1, 2, 8n]``, states."""
+    """Write ``tokens[1, n]``, states → ``mel[1, 80, 8n]``, ``pitch[1, 2, 8n]``, states."""
     tokens = torch.zeros(1, EXAMPLE, dtype=torch.int64)
     feeds = {"tokens": (tokens, {1: Dim("tokens", min=1, max=4096)})}
-    _export(_DecoderStep(model), model, feeds, ("mel", "pitch"), path)
+    _export(_DecoderStep(model), model, feeds, {"mel": "frames", "pitch": "frames"}, path)
 
 
 def export_vocoder(model: Vocoder, path: Path) -> None:
@@ -52,16 +52,17 @@ def export_vocoder(model: Vocoder, path: Path) -> None:
         "mel": (torch.zeros(1, N_MELS, EXAMPLE), {2: frames}),
         "pitch": (torch.zeros(1, PITCH, EXAMPLE), {2: frames}),
     }
-    _export(_VocoderStep(model), model, feeds, ("wave",), path)
+    _export(_VocoderStep(model), model, feeds, {"wave": "samples"}, path)
 
 
 def _export(
     step: nn.Module,
     model: SpeechDecoder | Vocoder,
     feeds: dict[str, tuple[Tensor, dict[int, Dim]]],
-    outputs: tuple[str, ...],
+    outputs: dict[str, str],
     path: Path,
 ) -> None:
+    """``feeds``: example and open dims; ``outputs``: what their last, open dim is called."""
     names = model.state_names()
     state = model.state()
     with warnings.catch_warnings(), torch.no_grad():
@@ -80,5 +81,8 @@ def _export(
     if program is None:
         raise RuntimeError("the exporter returned no program")
     proto = program.model_proto
+    for value in proto.graph.output:  # the exporter writes products such as 8*tokens
+        if value.name in outputs:
+            value.type.tensor_type.shape.dim[-1].dim_param = outputs[value.name]
     onnx.checker.check_model(proto)
     onnx.save(proto, str(path))

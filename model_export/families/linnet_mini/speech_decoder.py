@@ -1,9 +1,9 @@
 """Speech tokens → mel and pitch: causal convolutions at 12.5 Hz, then at 100 Hz.
 
-Workflow: token embedding → convolution blocks at the token rate (the first one sees LOOKAHEAD tokens
-ahead, so frames come that many tokens late) → every token opens into 8 frames → convolution blocks at
-the frame rate → log-mel, log f0 and voicing. All memory is explicit state, so any chunking of
-the tokens gives the same frames. End an utterance with LOOKAHEAD tokens of PAD.
+Workflow: token embedding → convolution blocks at the token rate (the first one sees LOOKAHEAD
+tokens ahead, so frames come that many tokens late) → every token opens into 8 frames → convolution
+blocks at the frame rate → log-mel, log f0 and voicing. All memory is explicit state, so any
+chunking of the tokens gives the same frames. End an utterance with LOOKAHEAD tokens of ``config.pad``.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class SpeechDecoder(nn.Module):
 
     def _open(self, x: Tensor) -> Tensor:
         """[B, dim, n] → [B, frame_dim, 8n]."""
-        y = self.open(x.transpose(1, 2))  # [B, n, 8 * frame_dim]
+        y: Tensor = self.open(x.transpose(1, 2))  # [B, n, 8 * frame_dim]
         return y.reshape(y.shape[0], -1, self.config.frame_dim).transpose(1, 2)
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:

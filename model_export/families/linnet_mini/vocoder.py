@@ -6,8 +6,8 @@ writes one filter for each source; the product comes back by the inverse basis a
 Nothing is random and no STFT operator is used, so the graph runs on any engine and always says
 the same thing. Output lags the input by LOOKAHEAD frames (the overlap-add of three 10 ms hops).
 
-The phase of the pulses is counted in whole 1/4096 turns: their sums are exact in float32 (up to 40 s
-in one call), so chunking cannot drift. Keep that part in float32 on every engine.
+The phase of the pulses is counted in whole 1/4096 turns: their sums are exact in float32 (up to
+40 s in one call), so chunking cannot drift. Keep that part in float32 on every engine.
 """
 
 from __future__ import annotations
@@ -103,7 +103,8 @@ class Vocoder(nn.Module):
     def state_names(self) -> tuple[str, ...]:
         """Graph input names of the state tensors; outputs are the same with ``_out``."""
         tails = [f"conv_state_{i}" for i in range(self.config.layers + 1)]
-        return (*tails, "pitch_state", "phase_state", "source_state", "noise_state", "overlap_state")
+        rest = ("pitch_state", "phase_state", "source_state", "noise_state", "overlap_state")
+        return (*tails, *rest)
 
     def _blocks(self) -> list[ConvBlock]:
         return [b for b in self.blocks if isinstance(b, ConvBlock)]
@@ -165,11 +166,11 @@ class Vocoder(nn.Module):
         """sources [B, 2, OVERLAP + T*HOP], filters [B, T, 3*BINS] → spectrum [B, 2*BINS, T]."""
         pulse = torch.nn.functional.conv1d(sources[:, :1], self.basis, stride=HOP)
         hiss = torch.nn.functional.conv1d(sources[:, 1:], self.basis, stride=HOP)
-        gain_p, gain_n, turn = filters.transpose(1, 2).split(BINS, dim=1)  # [B, BINS, T]
+        gain_p, gain_n, turn = torch.split(filters.transpose(1, 2), BINS, dim=1)  # [B, BINS, T]
         gain_p, gain_n = gain_p.exp(), gain_n.exp()
         c, s = gain_p * turn.cos(), gain_p * turn.sin()
-        re, im = pulse.split(BINS, dim=1)
-        hiss_re, hiss_im = hiss.split(BINS, dim=1)
+        re, im = torch.split(pulse, BINS, dim=1)
+        hiss_re, hiss_im = torch.split(hiss, BINS, dim=1)
         return torch.cat(
             [c * re - s * im + gain_n * hiss_re, s * re + c * im + gain_n * hiss_im], dim=1
         )
