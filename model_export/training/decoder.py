@@ -3,8 +3,8 @@
 Workflow: ``corpus`` speaks texts with the fixed voice; ``vocoder`` learns mel and pitch → waveform
 from it; ``t2m`` learns tokens → mel and pitch from a .npz of token arrays, one per WAV, keyed by
 its stem; ``vocoder --t2m`` then goes on with the mels ``t2m`` really makes; ``report`` measures
-with an independent recogniser. A training started again with the same ``--out`` goes on from its last
-checkpoint. The learning rate follows the time spent, so ``--minutes`` is the whole budget.
+with an independent recogniser. A training started again with the same ``--out`` goes on from its
+last checkpoint. The learning rate follows the time spent, so ``--minutes`` is the whole budget.
 """
 
 from __future__ import annotations

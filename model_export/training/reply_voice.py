@@ -2,8 +2,8 @@
 
 Workflow: texts → `flite` or `festival` → WAV (16 kHz, levelled, silence trimmed, whole 80 ms
 tokens) in ``DIR/wav`` with ``DIR/texts.jsonl`` beside it → `load_corpus` gives pcm, mel and pitch
-arrays, cached in ``DIR/features.npz``. Both voices are the same woman, CMU ARCTIC slt; their licences let
-anyone use, change and redistribute without fee.
+arrays, cached in ``DIR/features.npz``. Both voices are the same woman, CMU ARCTIC slt; their
+licences let anyone use, change and redistribute without fee.
 """
 
 from __future__ import annotations

@@ -172,7 +172,10 @@ def test_graph_keeps_the_contract_of_engines(graphs: Path, part: str) -> None:
 
 
 def streamed(
-    path: Path, names: tuple[str, ...], outputs: int, feeds: list[dict[str, np.ndarray]],
+    path: Path,
+    names: tuple[str, ...],
+    outputs: int,
+    feeds: list[dict[str, np.ndarray]],
     state: tuple[torch.Tensor, ...],
 ) -> list[np.ndarray]:
     """Run a graph over chunks, each state output fed back; the outputs joined along time."""

@@ -3,7 +3,8 @@
 Workflow: token embedding → convolution blocks at the token rate (the first one sees LOOKAHEAD
 tokens ahead, so frames come that many tokens late) → every token opens into 8 frames → convolution
 blocks at the frame rate → log-mel, log f0 and voicing. All memory is explicit state, so any
-chunking of the tokens gives the same frames. End an utterance with LOOKAHEAD tokens of ``config.pad``.
+chunking of the tokens gives the same frames. End an utterance with LOOKAHEAD tokens of
+``config.pad``.
 """
 
 from __future__ import annotations

@@ -62,9 +62,7 @@ class Vocoder(nn.Module):
         super().__init__()
         self.config = c = config or VocoderConfig()
         self.enter = CausalConv(N_MELS + PITCH, c.dim, c.kernel)
-        self.blocks = nn.ModuleList(
-            ConvBlock(c.dim, c.hidden, c.kernel) for _ in range(c.layers)
-        )
+        self.blocks = nn.ModuleList(ConvBlock(c.dim, c.hidden, c.kernel) for _ in range(c.layers))
         self.norm = nn.LayerNorm(c.dim)
         self.head = nn.Linear(c.dim, 3 * BINS)
         self.skip = nn.Linear(N_MELS, 2 * BINS)  # starts as the mel envelope itself
