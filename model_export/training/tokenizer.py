@@ -10,18 +10,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 import torch.nn.functional as F
 from torch import Tensor
 
 from model_export.families.linnet_mini.tokenizer import Encoded, Tokenizer, TokenizerConfig
+from model_export.training import ranks
 from model_export.training.batches import Batch, SpeechSource
 
 
@@ -49,20 +47,12 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=1.3e-3)
     recipe = Recipe(**vars(parser.parse_args()))
     recipe.out.mkdir(parents=True, exist_ok=True)
-    if recipe.ranks == 1:
-        train(0, recipe)
-    else:
-        os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
-        os.environ.setdefault("MASTER_PORT", "29531")
-        mp.spawn(train, (recipe,), nprocs=recipe.ranks)
+    ranks.run_ranks(train, recipe.ranks, recipe)
 
 
 def train(rank: int, recipe: Recipe) -> None:
     """One process of the training."""
-    torch.set_num_threads(1 if not torch.cuda.is_available() else 4)
-    if recipe.ranks > 1:
-        dist.init_process_group("gloo", rank=rank, world_size=recipe.ranks)
-    run = Run(rank, recipe)
+    run = Run(rank, recipe, ranks.join(rank, recipe.ranks))
     source = SpeechSource(recipe.corpus, recipe.audio, seed=1000 * rank + run.step)
     while run.progress < 1.0:
         source.refresh()
@@ -76,9 +66,8 @@ def train(rank: int, recipe: Recipe) -> None:
 class Run:
     """The state of a training run and one step of it."""
 
-    def __init__(self, rank: int, recipe: Recipe) -> None:
-        self.rank, self.recipe = rank, recipe
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    def __init__(self, rank: int, recipe: Recipe, device: torch.device) -> None:
+        self.rank, self.recipe, self.device = rank, recipe, device
         torch.manual_seed(0)
         self.model = Tokenizer(TokenizerConfig()).to(self.device)
         self.optimiser = torch.optim.AdamW(
@@ -115,7 +104,7 @@ class Run:
         loss, value = self._loss(encoded, batch)
         self.optimiser.zero_grad()
         loss.backward()
-        if self._gradients_are_finite():
+        if ranks.average_gradients(self.model, self.recipe.ranks):
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), 2.0)
             self.optimiser.step()
             self.loss = 0.99 * self.loss + 0.01 * value
@@ -139,19 +128,6 @@ class Run:
             zero_infinity=True,
         )  # fmt: skip
 
-    def _gradients_are_finite(self) -> bool:
-        """Average the gradients over the processes; False when any of them is not a number."""
-        grads = [p.grad for p in self.model.parameters() if p.grad is not None]
-        flat = torch.cat([g.flatten() for g in grads])
-        if self.recipe.ranks > 1:
-            dist.all_reduce(flat)
-            flat /= self.recipe.ranks
-        start = 0
-        for g in grads:
-            g.copy_(flat[start : start + g.numel()].view_as(g))
-            start += g.numel()
-        return bool(torch.isfinite(flat).all())
-
     def _teach_quantiser(self, z: Tensor) -> None:
         """Process 0 moves the codebook and sends it to the others."""
         quantiser = self.model.quantiser
@@ -165,9 +141,8 @@ class Run:
             self.quantising, self._vectors = True, []
         elif self.quantising and self.rank == 0:
             quantiser.learn(z.flatten(0, 1))
-        if self.quantising and self.recipe.ranks > 1:
-            for buffer in (quantiser.codebook, quantiser.sums, quantiser.counts):
-                dist.broadcast(buffer, 0)
+        if self.quantising:
+            ranks.share([quantiser.codebook, quantiser.sums, quantiser.counts], self.recipe.ranks)
 
     # -- clock, log, checkpoint --------------------------------------------------------------
 
@@ -176,12 +151,9 @@ class Run:
         self.audio_s += float(batch.frames.sum()) * 0.02 * self.recipe.ranks
         now = time.monotonic()
         # The clock of process 0 counts for all, so that they stop at the same step.
-        spent = torch.tensor([now - self._last, self.loss])
-        if self.recipe.ranks > 1:
-            dist.broadcast(spent, 0)
+        spent, self.loss = ranks.agree([now - self._last, self.loss], self.recipe.ranks)
         self._last = now
-        self.trained_s += float(spent[0])
-        self.loss = float(spent[1])
+        self.trained_s += spent
         if self.rank == 0 and self.step % 50 == 0:
             print(json.dumps(self._report()), flush=True)  # noqa: T201
         if self.rank == 0 and now - self._saved > self.recipe.save_every_s:

@@ -1,0 +1,132 @@
+"""What the language model reads and writes in training, as ids and the places it is judged on.
+
+Two kinds, so that every reply has sound although only some sentences were spoken by the reply
+voice: *understanding* (speech codes → transcript → call, or an apology's start) and *answering*
+(a user turn, a call, an observation → reply as text and codes). At run time one follows the other.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from model_export.training.codes import Utterance
+from model_export.training.text import invented_home
+from services.language import prompt
+from services.language.calls import Call
+from services.language.outcome import Outcome
+from services.language.outcome_sample import corpus
+from services.language.replies import NOT_UNDERSTOOD, replies
+from services.language.vocabulary import Vocabulary
+
+Ids = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Example:
+    ids: Ids
+    judged: npt.NDArray[np.bool_]
+    """True where the id is to be predicted."""
+
+
+@dataclass(frozen=True)
+class SpokenReply:
+    """A reply the fixed voice has said, and an outcome it is true of."""
+
+    text: str
+    codes: npt.NDArray[np.int16]
+
+
+def understanding(
+    vocabulary: Vocabulary, said: Utterance, rng: random.Random, wrong: float
+) -> Example:
+    """Speech → transcript → call; a share of the codes is replaced, as new voices will do."""
+    codes = [rng.randrange(vocabulary.codes) if rng.random() < wrong else int(c) for c in said.codes]
+    head = prompt.user_speech(vocabulary, codes)
+    tail = prompt.transcript(vocabulary, said.text)
+    if said.call is None:
+        tail += prompt.reply_open(vocabulary)
+    else:
+        body = json.loads(said.call)
+        tail += prompt.call(vocabulary, Call.of(body["name"], **body["arguments"]))
+        tail += [vocabulary.tag("<|observation|>")]
+    return _example(head, tail)
+
+
+def answering(
+    vocabulary: Vocabulary, outcome: Outcome, reply: SpokenReply, heard: Utterance
+) -> Example:
+    """Call and observation → the reply as text and codes.
+
+    The user's turn is other speech or nothing: the words of a reply hang on the outcome alone.
+    """
+    head = prompt.user_speech(vocabulary, [int(c) for c in heard.codes])
+    head += prompt.transcript(vocabulary, heard.text) + prompt.call(vocabulary, outcome.call)
+    head += prompt.observation(vocabulary, outcome)
+    return _example(head, spoken_turn(vocabulary, reply))
+
+
+def apology(vocabulary: Vocabulary, heard: Utterance, reply: SpokenReply) -> Example:
+    """Speech that calls nothing → the reply that says so."""
+    head = prompt.user_speech(vocabulary, [int(c) for c in heard.codes])
+    head += prompt.transcript(vocabulary, heard.text)
+    return _example(head, spoken_turn(vocabulary, reply))
+
+
+def spoken_turn(vocabulary: Vocabulary, reply: SpokenReply) -> list[int]:
+    text = vocabulary.encode(reply.text)
+    audio = vocabulary.audio([int(c) for c in reply.codes])
+    body = list(prompt.interleave(text, audio))
+    return prompt.reply_open(vocabulary) + body + prompt.reply_close(vocabulary)
+
+
+def _example(head: list[int], tail: list[int]) -> Example:
+    ids = np.array(head + tail, np.int64)
+    return Example(ids, np.arange(len(ids)) >= len(head))
+
+
+def outcomes_of(
+    spoken_replies: Mapping[str, npt.NDArray[np.int16]], seed: int, tries: int
+) -> list[tuple[Outcome, SpokenReply]]:
+    """Random outcomes whose reply was spoken; the reply voice's corpus came from the same walk."""
+    rng = random.Random(seed)  # noqa: S311
+    found = []
+    for _ in range(tries):
+        outcome = corpus(rng, invented_home(rng))
+        for text in replies(outcome):
+            if text in spoken_replies:
+                found.append((outcome, SpokenReply(text, spoken_replies[text])))
+    return found
+
+
+def examples(
+    vocabulary: Vocabulary,
+    utterances: list[Utterance],
+    spoken_replies: Mapping[str, npt.NDArray[np.int16]],
+    pairs: list[tuple[Outcome, SpokenReply]],
+    rng: random.Random,
+    answer_share: float = 0.45,
+    wrong: float = 0.06,
+) -> Iterator[Example]:
+    """Training examples for ever."""
+    sorry = [SpokenReply(t, spoken_replies[t]) for t in NOT_UNDERSTOOD if t in spoken_replies]
+    nothing = [u for u in utterances if u.call is None]
+    everything = list(spoken_replies.items())
+    while True:
+        draw, heard = rng.random(), rng.choice(utterances)
+        if draw > answer_share:
+            yield understanding(vocabulary, heard, rng, wrong)
+        elif draw < 0.02 and sorry:
+            yield apology(vocabulary, rng.choice(nothing), rng.choice(sorry))
+        elif draw < 0.2 and pairs:
+            outcome, reply = rng.choice(pairs)
+            yield answering(vocabulary, outcome, reply, heard)
+        else:
+            # Any sentence of the reply voice: reading aloud is learnt from all of them.
+            text, codes = rng.choice(everything)
+            yield _example([], spoken_turn(vocabulary, SpokenReply(text, codes)))

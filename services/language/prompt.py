@@ -1,0 +1,98 @@
+"""The turn format of the language model: GLM-4-Voice's, with a transcript turn and a call turn.
+
+    [gMASK]<sop><|user|>⏎<|begin_of_audio|>…codes…<|end_of_audio|>
+    <|assistant|>transcript⏎turn on the bed light
+    <|assistant|>HassTurnOn⏎{"name":"bed light"}
+    <|observation|>⏎bed light confirmed
+    <|assistant|>streaming_transcription⏎ text, codes, text, codes … <|user|>
+
+The word after ``<|assistant|>`` is GLM-4's metadata slot: a function's name makes the turn a call.
+Speech that calls nothing goes from the transcript straight to the reply.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+
+from services.language.calls import Call
+from services.language.outcome import Outcome
+from services.language.spoken import spoken
+from services.language.vocabulary import Vocabulary
+
+TEXT_SLOT, AUDIO_SLOT = 5, 10
+"""Interleave of ``linnet_mini``'s replies: text runs ahead, as five pieces last longer than ten
+codes (0.8 s); the first sound needs five pieces and a few codes only."""
+_NAMED = 4  # devices an observation names
+
+
+def user_speech(vocabulary: Vocabulary, codes: Sequence[int]) -> list[int]:
+    """The user's turn, spoken."""
+    return [*user_speech_open(vocabulary), *vocabulary.audio(codes), *user_speech_close(vocabulary)]
+
+
+def user_speech_open(vocabulary: Vocabulary) -> list[int]:
+    """What comes before the codes: the cache can be filled with it before anybody speaks."""
+    v = vocabulary
+    head = [v.tag("[gMASK]"), v.tag("<sop>"), v.tag("<|user|>"), *v.encode("\n")]
+    return [*head, v.tag("<|begin_of_audio|>")]
+
+
+def user_speech_close(vocabulary: Vocabulary) -> list[int]:
+    return [vocabulary.tag("<|end_of_audio|>")]
+
+
+def user_text(vocabulary: Vocabulary, text: str) -> list[int]:
+    """The user's turn, typed."""
+    v = vocabulary
+    return [v.tag("[gMASK]"), v.tag("<sop>"), v.tag("<|user|>"), *v.encode("\n" + text)]
+
+
+def transcript(vocabulary: Vocabulary, text: str) -> list[int]:
+    return _assistant(vocabulary, "transcript") + vocabulary.encode(text)
+
+
+def call(vocabulary: Vocabulary, wanted: Call) -> list[int]:
+    arguments = json.dumps(wanted.args, separators=(",", ":"), ensure_ascii=False)
+    return _assistant(vocabulary, wanted.name) + vocabulary.encode(arguments)
+
+
+def observation(vocabulary: Vocabulary, outcome: Outcome) -> list[int]:
+    head = [vocabulary.tag("<|observation|>")]
+    return head + vocabulary.encode("\n" + observed(outcome))
+
+
+def observed(outcome: Outcome) -> str:
+    """An outcome as one short line of words."""
+    if outcome.error is not None:
+        return outcome.error
+    parts = [
+        f"{r.name} {r.status}" + (f" {spoken(r.state)}" if r.state else "")
+        for r in outcome.results[:_NAMED]
+    ]
+    facts = [f"{key} {spoken(str(value))}" for key, value in sorted(outcome.facts.items())]
+    return ", ".join(parts + facts) or "done"
+
+
+def reply_open(vocabulary: Vocabulary) -> list[int]:
+    return _assistant(vocabulary, "streaming_transcription")
+
+
+def reply_close(vocabulary: Vocabulary) -> list[int]:
+    """The turn ends where the next user turn would begin."""
+    return [vocabulary.tag("<|user|>")]
+
+
+def interleave(text: Sequence[int], audio: Sequence[int]) -> Iterator[int]:
+    """Text and audio ids in slots; when one runs out the rest of the other follows."""
+    t = a = 0
+    while t < len(text) or a < len(audio):
+        yield from text[t : t + TEXT_SLOT]
+        t += TEXT_SLOT
+        more = AUDIO_SLOT if t < len(text) else len(audio)
+        yield from audio[a : a + more]
+        a += more
+
+
+def _assistant(vocabulary: Vocabulary, metadata: str) -> list[int]:
+    return [vocabulary.tag("<|assistant|>"), *vocabulary.encode(metadata + "\n")]
