@@ -149,10 +149,11 @@ class BargeIn:
 
     def __init__(self, config: BargeInConfig) -> None:
         self._config = config
-        self._last_t: float | None = None
         self.reset()
 
     def reset(self) -> None:
+        """Forget the past, and the time since the last frame with it."""
+        self._last_t: float | None = None
         self._speech = 0.0
         self._silence = 0.0
         self._suspected = False

@@ -130,7 +130,7 @@ def test_bad_recording_gets_one_line(tmp_path: Path, make, says: str) -> None:
 
 def test_missing_file_and_directory(tmp_path: Path) -> None:
     for path in (tmp_path / "nowhere.wav", tmp_path):
-        with pytest.raises(AudioFileError, match="cannot be opened|not a sound"):
+        with pytest.raises(AudioFileError, match=r"cannot be opened|not a sound"):
             read_audio(path)
 
 

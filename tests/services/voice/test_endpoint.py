@@ -11,8 +11,8 @@ from services.voice.endpoint import (
     BargeIn,
     BargeInConfig,
     Decision,
-    Endpointer,
     EndpointConfig,
+    Endpointer,
 )
 
 

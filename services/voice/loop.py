@@ -1,0 +1,373 @@
+"""The voice loop: frames in; wake, hear, answer, be interrupted; sound out.
+
+One thread hears: it takes a frame every 10 ms, decides, and never waits. The model and the home
+work on a :class:`Worker`; what they make comes back as notes that are read at the next frame, and
+their sound goes straight to the playback queue. Everything carries its turn, and whatever is
+older than the current turn is dropped where it is met.
+
+The controller's table says what happens; this module carries it out.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+
+from device.sound.clock import Clock, MonotonicClock
+from device.sound.frames import FRAME_MS, SAMPLE_RATE, AudioSink, Frame, FrameSource, Pcm
+from device.sound.playback import PlaybackQueue
+from device.speech_activity import SpeechActivity, last_voiced
+from device.wake.detector import WakeDetector
+from services.voice.controller import Action, Controller, Dwell, Event, State
+from services.voice.endpoint import (
+    Barge,
+    BargeIn,
+    BargeInConfig,
+    Decision,
+    EndpointConfig,
+    Endpointer,
+)
+from services.voice.families.base import FunctionCall, SpeechModel, Transcript, TurnEnd
+from services.voice.runner import Executed, Failed, HomePort, Note, ReplyText, TurnRunner
+from services.voice.timeline import Kind, Timeline, TimelineEvent
+from services.voice.worker import ThreadWorker, Worker
+
+log = logging.getLogger(__name__)
+
+__all__ = ["HomePort", "LoopConfig", "TimelineEvent", "VoiceLoop"]
+
+MAX_LAG_S = 0.3  # the most by which the speech detector is late at the end of a word
+_DEAF = {State.MUTED, State.UPDATING}
+_HEARING = {State.WAKING, State.LISTENING}
+
+
+class HomeStep(Protocol):
+    """A command sent or confirmed, as the home's observer tells it."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def turn_id(self) -> int: ...
+    @property
+    def entity_id(self) -> str: ...
+    @property
+    def at_s(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """How the loop behaves; times in milliseconds."""
+
+    endpoint: EndpointConfig = field(default_factory=EndpointConfig)
+    barge_in: BargeInConfig = field(default_factory=BargeInConfig)
+    dwell: Dwell = field(default_factory=Dwell)
+    preroll_ms: int = 150
+    """Sound from before the wake word was recognised that already belongs to the command: it is
+    recognised up to 200 ms after its end."""
+    gap_ms: int = 300
+    """A pause this recent is taken for the end of the wake word instead."""
+    barge_preroll_ms: int = 700
+    """Sound kept from before an interruption by speech was certain."""
+    hear_ms: int = 40
+    """Sound given to the model at a time."""
+    interrupt_by_speech: bool = True
+    """Whether speech stops a reply; needs an echo canceller where a loudspeaker is heard."""
+    duck_gain: float = 0.25
+    """Level of the reply (0..1) while someone may be speaking over it."""
+
+
+class VoiceLoop:
+    """Everything between microphone and loudspeaker for one user at a time."""
+
+    def __init__(
+        self,
+        model: SpeechModel,
+        home: HomePort,
+        wake: WakeDetector,
+        activity: SpeechActivity,
+        *,
+        config: LoopConfig | None = None,
+        clock: Clock | None = None,
+        worker: Worker | None = None,
+        playback: PlaybackQueue | None = None,
+        emit: Callable[[TimelineEvent], None] = lambda event: None,
+    ) -> None:
+        """
+        Args:
+            emit: called on the hearing thread with each event of a turn; must be quick.
+            worker: where the model works; a thread of its own unless given.
+
+        Raises:
+            ValueError: the model does not speak at 16 kHz.
+        """
+        if model.sample_rate_out != SAMPLE_RATE:
+            raise ValueError(f"replies must be {SAMPLE_RATE} Hz, not {model.sample_rate_out}")
+        self.config = config or LoopConfig()
+        self.clock = clock or MonotonicClock()
+        self.playback = playback or PlaybackQueue()
+        self.worker = worker or ThreadWorker()
+        self.controller = Controller(dwell=self.config.dwell)
+        self.last_step_s = self.clock.now()
+        self._wake = wake
+        self._activity = activity
+        self._notes: queue.SimpleQueue[Note] = queue.SimpleQueue()
+        self._steps: queue.SimpleQueue[HomeStep] = queue.SimpleQueue()
+        self._commands: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._runner = TurnRunner(
+            model, home, self.playback, self.controller.fence, self.clock, self._notes.put
+        )
+        self._timeline = Timeline(emit)
+        self._ring: deque[tuple[Frame, bool]] = deque(
+            maxlen=max(self.config.barge_preroll_ms, self.config.gap_ms) // FRAME_MS
+        )
+        self._barge = BargeIn(self.config.barge_in)
+        self._endpointer: Endpointer | None = None
+        self._utterance: list[Pcm] = []
+        self._unsent: list[Pcm] = []
+        self._turn_id = 0
+        self._model_done = False
+        self._stopping = False
+
+    # --- for other threads -------------------------------------------------------------------
+
+    def post(self, event: Event) -> None:
+        """Mute, unmute, begin or end an update; taken before anything else at the next frame."""
+        self._commands.put(event)
+
+    def home_step(self, step: HomeStep) -> None:
+        """Give this to the home as its observer: commands and confirmations get exact times."""
+        self._steps.put(step)
+
+    def stop(self) -> None:
+        """Make ``run`` return at the next frame."""
+        self._stopping = True
+
+    @property
+    def state(self) -> State:
+        return self.controller.state
+
+    @property
+    def busy(self) -> bool:
+        """A turn is going on, or its last sound is still to be played."""
+        resting = self.state in {State.IDLE, *_DEAF}
+        return not resting or not self.playback.empty or self.worker.pending > 0
+
+    # --- the hearing thread ------------------------------------------------------------------
+
+    def run(self, source: FrameSource, sink: AudioSink) -> None:
+        """Hear until the source ends or ``stop`` is called; closes both."""
+        sink.start(self.playback.pull)
+        try:
+            for frame in source.frames():
+                if self._stopping:
+                    break
+                self.step(frame)
+                sink.tick(frame.t)
+        finally:
+            source.close()
+            self._interrupt_now("stopped", self.clock.now())
+            sink.close()
+
+    def step(self, frame: Frame) -> None:
+        """Take 10 ms of sound and do all that follows from it."""
+        t = frame.t
+        self.last_step_s = self.clock.now()
+        self._take_news(t)
+        if self.state not in _DEAF:
+            self._hear(frame)
+        self._watch_playback(t)
+        self._carry_out(self.controller.tick(t), t, "timeout")
+
+    def _hear(self, frame: Frame) -> None:
+        speech = self._activity.feed(frame.pcm) > 0.5
+        self._ring.append((frame, speech))
+        if self._wake.feed(frame.pcm):
+            self._handle(Event.WAKE, frame.t)
+        elif self.state in _HEARING:
+            self._listen(frame, speech)
+        elif self.state is State.SPEAKING or self.state is State.FOLLOW_UP:
+            self._watch_barge_in(frame.t, speech)
+
+    def _listen(self, frame: Frame, speech: bool) -> None:
+        self._utterance.append(frame.pcm)
+        self._unsent.append(frame.pcm)
+        if len(self._unsent) * FRAME_MS >= self.config.hear_ms:
+            self._send_unsent()
+        if self._endpointer is not None:
+            complete = self._runner.complete_turn == self._turn_id
+            self._decide(self._endpointer.feed(frame.t, speech, complete), frame.t)
+
+    def _decide(self, decision: Decision, t: float) -> None:
+        if decision is Decision.START and self._endpointer is not None:
+            started = self._endpointer.started_at
+            self._mark("speech_start", t if started is None else started)
+            self._handle(Event.SPEECH_START, t)
+        elif decision is Decision.END:
+            self._mark("speech_end", self._end_of_speech(t))
+            self._mark("endpoint", t)
+            self._handle(Event.SPEECH_END, t)
+        elif decision is Decision.TIMEOUT:
+            self._handle(Event.NO_SPEECH, t)
+
+    def _end_of_speech(self, t: float) -> float:
+        """Clock time of the last voiced sample: the earlier of the detector's and the level's.
+
+        The detector lags by some 80 ms; latencies counted from it alone would flatter us.
+        """
+        heard = self._endpointer.last_speech if self._endpointer is not None else None
+        sound = np.concatenate(self._utterance)
+        by_level = t - (len(sound) - last_voiced(sound)) / SAMPLE_RATE
+        # level alone loses words that are buried in noise: it may correct, not overrule
+        return by_level if heard is None else max(min(heard, by_level), heard - MAX_LAG_S)
+
+    def _watch_barge_in(self, t: float, speech: bool) -> None:
+        if not self.config.interrupt_by_speech and self.state is State.SPEAKING:
+            return
+        barge = self._barge.feed(t, speech)
+        if barge is Barge.SUSPECT:
+            self.playback.duck(self.config.duck_gain)
+        elif barge is Barge.CLEAR:
+            self.playback.duck(1.0)
+        elif barge is Barge.CONFIRM:
+            self._handle(Event.BARGE_IN, t)
+
+    def _watch_playback(self, t: float) -> None:
+        if self.state is State.THINKING:
+            audible = self.playback.first_audible(self._turn_id)
+            if audible is not None:
+                self._mark("first_audio", audible)
+                self._handle(Event.FIRST_AUDIO, t)
+        answering = self.state is State.THINKING or self.state is State.SPEAKING
+        if answering and self._model_done and self.playback.empty:
+            self._handle(Event.REPLY_DONE, t)
+
+    # --- news from the worker and from outside -----------------------------------------------
+
+    def _take_news(self, t: float) -> None:
+        while not self._commands.empty():
+            self._handle(self._commands.get_nowait(), t)
+            if self.state in _DEAF:
+                self._forget()
+        while not self._steps.empty():
+            step = self._steps.get_nowait()
+            kind: Kind = "command_sent" if step.kind == "sent" else "confirmed"
+            self._timeline.mark(step.turn_id, kind, step.at_s, entity_id=step.entity_id)
+        while not self._notes.empty():
+            self._take_note(self._notes.get_nowait(), t)
+
+    def _forget(self) -> None:
+        """Nothing said before muting may be heard after it."""
+        self._ring.clear()
+        self._wake.reset()
+        self._activity.reset()
+
+    def _take_note(self, note: Note, t: float) -> None:
+        if not self.controller.fence.admits(note.turn_id):
+            return
+        match note.news:
+            case Transcript(text):
+                self._mark("transcript", note.at_s, text=text)
+            case FunctionCall(call):
+                self._mark("call", note.at_s, call=call)
+            case Executed(outcome, started):
+                self._mark("outcome", note.at_s, outcome=outcome, started_s=started)
+            case ReplyText(text):
+                self._mark("reply_text", note.at_s, text=text)
+            case TurnEnd():
+                self._model_done = True
+            case Failed(error):
+                self._handle(Event.FAULT, t, f"fault: {error}")
+            case _:
+                pass  # pieces of text; the whole follows
+
+    # --- carrying out ------------------------------------------------------------------------
+
+    def _handle(self, event: Event, t: float, reason: str = "") -> None:
+        self._carry_out(self.controller.handle(event, t), t, reason or event.value)
+
+    def _carry_out(self, actions: tuple[Action, ...], t: float, reason: str) -> None:
+        for action in actions:
+            if action is Action.INTERRUPT:
+                self._interrupt_now(reason, t)
+            elif action is Action.OPEN_TURN:
+                self._open_turn(t, by_wake=reason == Event.WAKE.value)
+            elif action is Action.CLOSE_EAR:
+                self._send_unsent()
+                self._submit(partial(self._runner.respond, self._turn_id))
+            elif action is Action.DROP_TURN:
+                self._runner.cancel()
+                self._mark("turn_end", t, reason=reason)
+                self._turn_id = 0
+            elif action is Action.END_TURN:
+                self._end_turn(t)
+
+    def _open_turn(self, t: float, by_wake: bool) -> None:
+        turn_id = self._turn_id = self.controller.fence.current
+        self.playback.duck(1.0)
+        self._barge.reset()
+        self._model_done = False
+        heard = self._after_wake() if by_wake else list(self._ring)
+        self._utterance = [frame.pcm for frame, _ in heard]
+        self._unsent = list(self._utterance)
+        if by_wake:
+            self._mark("wake", t)
+        self._submit(partial(self._runner.begin, turn_id))
+        self._endpointer = Endpointer(self.config.endpoint, t, by_wake)
+        if not by_wake:  # the words that interrupted are the beginning of the sentence
+            first = heard[0][0].t - FRAME_MS / 1000 if heard else t
+            self._endpointer = Endpointer(self.config.endpoint, first, after_wake=False)
+            for frame, speech in heard:
+                self._decide(self._endpointer.feed(frame.t, speech), frame.t)
+
+    def _after_wake(self) -> list[tuple[Frame, bool]]:
+        """The frames since the wake word ended: since the last pause, else a fixed while."""
+        recent = list(self._ring)[-(self.config.gap_ms // FRAME_MS) :]
+        for index in range(len(recent) - 1, 0, -1):
+            if recent[index - 1][1] and not recent[index][1]:
+                return recent[index:]
+        return recent[-(self.config.preroll_ms // FRAME_MS) :]
+
+    def _interrupt_now(self, reason: str, t: float) -> None:
+        """Silence, cancel, and keep what was heard; the fence has been raised already."""
+        fence = self.controller.fence
+        if fence.admits(self._turn_id):
+            fence.advance()  # the loop itself stops, or the turn is already over
+        self.playback.flush(below=fence.current)
+        self.playback.duck(1.0)
+        turn_id, heard = self._turn_id, self.playback.samples_played(self._turn_id)
+        if turn_id == 0:
+            return
+        self._runner.cancel()
+        self._turn_id = 0
+        self.worker.submit(partial(self._runner.finish, turn_id, heard))
+        self._timeline.mark(turn_id, "interrupted", t, samples_heard=heard, reason=reason)
+        self._timeline.mark(turn_id, "turn_end", t, reason=reason)
+
+    def _end_turn(self, t: float) -> None:
+        turn_id, heard = self._turn_id, self.playback.samples_played(self._turn_id)
+        self._submit(partial(self._runner.finish, turn_id, heard))
+        self._mark("turn_end", t, reason="done", samples_heard=heard)
+        self._turn_id = 0
+        self._barge.reset()
+
+    def _send_unsent(self) -> None:
+        if not self._unsent:
+            return
+        turn_id, pcm = self._turn_id, np.concatenate(self._unsent)
+        self._unsent = []
+        self._submit(partial(self._runner.hear, turn_id, pcm))
+
+    def _submit(self, job: Callable[[], None]) -> None:
+        if not self.worker.submit(job):
+            log.error("the model is too slow: its queue is full")
+            self.post(Event.FAULT)
+
+    def _mark(self, kind: Kind, at_s: float, **data: object) -> None:
+        self._timeline.mark(self._turn_id, kind, at_s, **data)
