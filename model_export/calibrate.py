@@ -18,7 +18,7 @@ Feeds = Iterable[Mapping[str, Array]]
 
 
 class Magnitudes:
-    """A histogram of ``|x|`` whose range doubles when it must, so one pass over the data is enough."""
+    """A histogram of ``|x|`` in one pass: its range doubles when it must."""
 
     def __init__(self) -> None:
         self._counts: npt.NDArray[np.int64] = np.zeros(BINS, np.int64)
@@ -71,7 +71,9 @@ def calibrate(
         runs += 1
         for name, values in zip(tensors, session.run(list(tensors), dict(feed)), strict=True):
             if not np.isfinite(values).all():
-                raise ExportError(f"{name}: is not finite on feed {runs}; check the feeds or the graph")
+                raise ExportError(
+                    f"{name}: is not finite on feed {runs}; check the feeds or the graph"
+                )
             seen[name].observe(values)
     if not runs:
         raise ExportError("calibration: there are no feeds; give at least one")

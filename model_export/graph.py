@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
@@ -135,3 +137,14 @@ def remove_unused(graph: onnx.GraphProto) -> None:
     kept = [item for item in graph.initializer if item.name in used]
     del graph.initializer[:]
     graph.initializer.extend(kept)
+
+
+def check_patterns(what: str, patterns: Sequence[str], names: Sequence[str]) -> None:
+    """A pattern that fits nothing is a slip of the pen, and would go unseen."""
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise ExportError(f"{what}: {pattern!r} fits nothing in the graph; check the names")
+
+
+def matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)

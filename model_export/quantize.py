@@ -9,14 +9,17 @@ Two modes, both with symmetric int8 weights, one scale for each output channel:
 Zero-points are always written out: left out, ONNX reads uint8 and TensorRT int8. A Gemm becomes
 MatMul (+ Add), so that one pattern covers every linear layer. Attention products, having no
 constant side, stay in float.
+
+Embedding tables are stored as fp16 and what is gathered is cast back. Int8 tables serve neither
+side: TensorRT allows an int8 constant before DequantizeLinear alone, and then ONNX Runtime
+dequantises the whole table on every run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -28,12 +31,15 @@ from model_export.graph import (
     Constants,
     ExportError,
     attribute,
+    check_patterns,
+    matches,
     node_label,
     opset_of,
     remove_unused,
 )
+from model_export.linear import split_gemms
 
-Floats = npt.NDArray[np.floating]
+Floats = npt.NDArray[np.floating[Any]]
 Mode = Literal["w8a8", "w8"]
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
 WEIGHT_AXIS = {"MatMul": 1, "Conv": 0, "ConvTranspose": 1}
@@ -57,7 +63,7 @@ def quantize(
     percent: float = 100.0,
     exclude: Sequence[str] = (),
     op_types: Sequence[str] = DEFAULT_OPS,
-    embeddings: bool = False,
+    embeddings: Sequence[str] = (),
 ) -> Quantized:
     """Quantise a float graph; the given model is left as it is.
 
@@ -68,13 +74,19 @@ def quantize(
         percent: share of activation magnitudes to keep in range; 100 keeps all.
         exclude: patterns (``*``, ``?``) of node names to leave in float.
         op_types: of MatMul, Gemm, Conv and ConvTranspose, those to quantise.
-        embeddings: also store Gather tables as int8 with one scale for each table.
+        embeddings: patterns of constant names; fp32 Gather tables to store as fp16. By name,
+            because tables of sines and cosines are gathered too and must stay exact.
 
     Raises:
-        ExportError: nothing to quantise, no feeds, or an activation that is always zero.
+        ExportError: nothing to quantise, a pattern that fits nothing, no feeds, or an activation
+            that is always zero.
     """
     work = onnx.ModelProto()
     work.CopyFrom(model)
+    check_patterns("exclude", exclude, [node_label(node) for node in work.graph.node])
+    # First, because the converter writes down the types that it infers from what is there.
+    half = any(item.data_type == TensorProto.FLOAT16 for item in work.graph.initializer)
+    work = _at_opset(work, 19 if half else 13)
     split_gemms(work.graph, exclude, op_types)
     wanted = {"MatMul" if op == "Gemm" else op for op in op_types}
     job = _Job(work.graph, mode)
@@ -82,49 +94,12 @@ def quantize(
     if mode == "w8a8":
         names = list(dict.fromkeys(node.input[0] for node in targets))
         job.ranges = calibrate(work, feeds, names, percent)
-    job.rewrite(targets, _tables(work.graph, job.constants, exclude) if embeddings else [])
+    job.rewrite(targets, _tables(work.graph, job.constants, embeddings))
     if not job.done:
         raise ExportError("quantisation: found nothing to quantise; check op types and exclusions")
     remove_unused(work.graph)
-    half = any(item.data_type == TensorProto.FLOAT16 for item in job.scales)
-    work = _at_opset(work, 19 if half else 13)
     helper.set_model_props(work, {**{p.key: p.value for p in model.metadata_props}, "quant": mode})
     return Quantized(work, tuple(job.done), skipped)
-
-
-def split_gemms(graph: onnx.GraphProto, exclude: Sequence[str], op_types: Sequence[str]) -> None:
-    """Turn plain Gemms with a constant weight into MatMul (+ Add), in place; same values."""
-    constants = Constants(graph)
-    nodes: list[NodeProto] = []
-    for node in graph.node:
-        if node.op_type == "Gemm" and "Gemm" in op_types and not _excluded(node, exclude):
-            nodes += _split_gemm(graph, constants, node)
-        else:
-            nodes.append(node)
-    del graph.node[:]
-    graph.node.extend(nodes)
-
-
-def _split_gemm(
-    graph: onnx.GraphProto, constants: Constants, node: NodeProto
-) -> list[NodeProto]:
-    plain = all(attribute(node, name, 1.0) == 1.0 for name in ("alpha", "beta"))
-    if not plain or attribute(node, "transA", 0) or node.input[1] not in constants:
-        return [node]
-    weight = node.input[1]
-    if attribute(node, "transB", 0):
-        weight += "__transposed"
-        if weight not in constants:
-            turned = np.ascontiguousarray(constants.array(node.input[1]).T)
-            graph.initializer.append(numpy_helper.from_array(turned, weight))
-            constants.tensors[weight] = graph.initializer[-1]
-    has_bias = len(node.input) > 2 and bool(node.input[2])
-    product = node.output[0] + "__product" if has_bias else node.output[0]
-    name = node_label(node)
-    made = [helper.make_node("MatMul", [node.input[0], weight], [product], name)]
-    if has_bias:
-        made.append(helper.make_node("Add", [product, node.input[2]], [node.output[0]], name + "_bias"))
-    return made
 
 
 @dataclass
@@ -135,7 +110,6 @@ class _Job:
     mode: Mode
     ranges: Mapping[str, float] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)
-    scales: list[TensorProto] = field(default_factory=list)
     _made: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -157,7 +131,7 @@ class _Job:
         return chosen, skipped
 
     def _why_not(self, node: NodeProto, exclude: Sequence[str]) -> str:
-        if _excluded(node, exclude):
+        if matches(node_label(node), exclude):
             return "excluded"
         weight = self.constants.tensors.get(node.input[1])
         if weight is None:
@@ -200,12 +174,18 @@ class _Job:
             return result
         greatest = self.ranges[name]
         if greatest <= 0.0:
-            raise ExportError(f"{name}: was zero on every feed; give other feeds or exclude its nodes")
+            raise ExportError(
+                f"{name}: was zero on every feed; give other feeds or exclude its nodes"
+            )
         scale = self._store(name + "__scale", _scale(np.float64(greatest), dtype))
         zero = self._store(name + "__zero", np.zeros((), np.int8))
-        made.append(helper.make_node("QuantizeLinear", [name, scale, zero], [name + "__q"], name + "__Q"))
         made.append(
-            helper.make_node("DequantizeLinear", [name + "__q", scale, zero], [result], name + "__DQ")
+            helper.make_node("QuantizeLinear", [name, scale, zero], [name + "__q"], name + "__Q")
+        )
+        made.append(
+            helper.make_node(
+                "DequantizeLinear", [name + "__q", scale, zero], [result], name + "__DQ"
+            )
         )
         self._made[result] = name
         return result
@@ -220,7 +200,7 @@ class _Job:
         scale = _scale(np.abs(values).max(axis=others), self.constants.tensors[name].data_type)
         shape = [-1 if index == axis else 1 for index in range(values.ndim)]
         inputs = [
-            self._store(f"{name}__int8_{axis}", _int8(values, scale.reshape(shape), 127)),
+            self._store(f"{name}__int8_{axis}", _int8(values, scale.reshape(shape))),
             self._store(f"{name}__scale_{axis}", scale),
             self._store(f"{name}__zero_{axis}", np.zeros(scale.shape, np.int8)),
         ]
@@ -231,55 +211,50 @@ class _Job:
         return result
 
     def _gather(self, node: NodeProto) -> list[NodeProto]:
-        """Gather int8 rows, then dequantise only what was gathered."""
+        """Gather fp16 rows, then cast back only what was gathered."""
         name, output = node.input[0], node.output[0]
-        values = np.asarray(self.constants.array(name), np.float64)
-        scale = _scale(np.abs(values).max(), self.constants.tensors[name].data_type)
-        node.input[0] = self._store(name + "__rows", _int8(values, scale)),
-        node.output[0] = output + "__rows"
-        inputs = [
-            node.output[0],
-            self._store(name + "__rows_scale", scale),
-            self._store(name + "__rows_zero", np.zeros((), np.int8)),
-        ]
+        values = np.asarray(self.constants.array(name), np.float32)
+        if np.abs(values).max() > np.finfo(np.float16).max:
+            raise ExportError(f"{name}: has values beyond fp16; do not store it as an embedding")
+        node.input[0] = self._store(name + "__fp16", values.astype(np.float16))
+        node.output[0] = output + "__fp16"
         self.done.append(node_label(node))
-        return [node, helper.make_node("DequantizeLinear", inputs, [output], name + "__rows_DQ")]
+        cast = helper.make_node(
+            "Cast", [node.output[0]], [output], node_label(node) + "__fp32", to=TensorProto.FLOAT
+        )
+        return [node, cast]
 
     def _store(self, name: str, values: npt.NDArray[np.generic]) -> str:
         if name not in self.constants:
             tensor = numpy_helper.from_array(np.asarray(values), name)
             self.graph.initializer.append(tensor)
             self.constants.tensors[name] = tensor
-            if tensor.data_type in FLOATS:
-                self.scales.append(tensor)
         return name
 
 
 def _tables(
-    graph: onnx.GraphProto, constants: Constants, exclude: Sequence[str]
+    graph: onnx.GraphProto, constants: Constants, patterns: Sequence[str]
 ) -> list[NodeProto]:
-    """Gathers of rows from constant float matrices."""
-    return [
+    """Gathers of rows from those constant fp32 matrices whose names fit a pattern."""
+    gathers = [
         node
         for node in graph.node
         if node.op_type == "Gather"
-        and not _excluded(node, exclude)
         and attribute(node, "axis", 0) == 0
         and node.input[0] in constants
-        and constants.tensors[node.input[0]].data_type in FLOATS
+        and constants.tensors[node.input[0]].data_type == TensorProto.FLOAT
         and len(constants.tensors[node.input[0]].dims) == 2
     ]
-
-
-def _excluded(node: NodeProto, patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(node_label(node), pattern) for pattern in patterns)
+    check_patterns("embeddings", patterns, [node.input[0] for node in gathers])
+    return [node for node in gathers if matches(node.input[0], patterns)]
 
 
 def _scale(greatest: npt.NDArray[np.float64] | np.float64, dtype: int) -> Floats:
     """Scales so that ``greatest`` becomes 127, in the graph's own float type and never 0."""
     kind = np.float16 if dtype == TensorProto.FLOAT16 else np.float32
     # A channel of zeros has no magnitude; any scale above 0 serves it.
-    return np.maximum(np.asarray(greatest) / 127.0, np.finfo(kind).tiny).astype(kind)
+    scale: Floats = np.maximum(np.asarray(greatest) / 127.0, np.finfo(kind).tiny).astype(kind)
+    return scale
 
 
 def _int8(values: npt.NDArray[np.float64], scale: Floats) -> npt.NDArray[np.int8]:
@@ -292,5 +267,7 @@ def _at_opset(model: onnx.ModelProto, least: int) -> onnx.ModelProto:
         return model
     try:
         return version_converter.convert_version(model, least)
-    except RuntimeError as error:
-        raise ExportError(f"model: cannot be moved to opset {least} ({error}); export it so") from error
+    except version_converter.ConvertError as error:
+        raise ExportError(
+            f"model: cannot be moved to opset {least} ({error}); export it so"
+        ) from error

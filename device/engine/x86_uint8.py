@@ -1,8 +1,9 @@
 """Int8 activations as uint8, in memory, for x86 alone.
 
 TensorRT wants symmetric int8 activations with zero-point 0. ONNX Runtime on x86 has fast kernels
-for uint8 activations with int8 weights only and falls back to slow ones for int8 with int8. Moving
-both ends of a QuantizeLinear -> DequantizeLinear pair by 128 changes no value:
+for uint8 activations with int8 weights, and on many machines (not all: those with AMX do as well)
+slow ones for int8 with int8. Moving both ends of a QuantizeLinear -> DequantizeLinear pair by 128
+changes no value:
 
     q = clip(round(x / s), -128, 127)            x' = q * s
     u = clip(round(x / s) + 128, 0, 255)         x' = (u - 128) * s
@@ -35,6 +36,16 @@ def has_int8_activations(path: Path) -> bool:
 def is_x86() -> bool:
     """True on a machine whose kernels prefer uint8 activations."""
     return platform.machine().lower() in {"x86_64", "amd64", "i686"}
+
+
+def has_vnni(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """True when the processor adds int8 products in 32 bits; False when that is not known."""
+    try:
+        with cpuinfo.open("rb") as stream:
+            text = stream.read(2**20)
+    except OSError:
+        return False
+    return b"avx512_vnni" in text or b"avx_vnni" in text
 
 
 def rewritten(path: Path) -> tuple[bytes, int]:

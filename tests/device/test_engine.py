@@ -19,7 +19,7 @@ from device.bundle import Bundle, WrongShape
 from device.engine import x86_uint8
 from device.engine.contract import TensorSpec
 from device.engine.factory import EngineFactory
-from device.engine.onnx_cpu import OnnxCpuEngine, _options
+from device.engine.onnx_cpu import OnnxCpuEngine, _options, _session
 from device.engine.states import EngineState, KVCache
 from device.errors import (
     BadFeed,
@@ -393,8 +393,17 @@ def test_the_engine_rewrites_in_memory_and_keeps_the_file(tmp_path, w8a8):
     assert engine.moved_to_uint8 == 2
     assert hashlib.sha256(part.path.read_bytes()).hexdigest() == engine.spec.sha256
     feeds = graphs.id_feeds(1, 64)[0]
-    as_written = ort.InferenceSession(str(part.path), _options(1), ["CPUExecutionProvider"])
+    as_written = _session(str(part.path), 1, quantised=True)
     assert np.array_equal(engine.run(feeds)["y"], as_written.run(None, feeds)[0])
+
+
+def test_vnni_is_read_from_the_processor_table(tmp_path):
+    table = tmp_path / "cpuinfo"
+    assert not x86_uint8.has_vnni(table)
+    table.write_text("flags : fpu avx2\n")
+    assert not x86_uint8.has_vnni(table)
+    table.write_text("flags : fpu avx2 avx512_vnni\n")
+    assert x86_uint8.has_vnni(table)
 
 
 # Which backend.

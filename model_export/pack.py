@@ -1,0 +1,166 @@
+"""Builds a bundle directory: copies, hashes, writes the manifest, and appears whole or not at all.
+
+Everything is written to a hidden directory beside the target, flushed to the disk, opened and
+verified as the box would do it, and only then renamed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import onnx
+
+from device.bundle import BLOCK, MANIFEST_NAME, Bundle, Manifest, ManifestHead, Part, StoredFile
+from device.engine.contract import Precision
+from device.errors import DeviceError
+from model_export import lint
+from model_export.graph import ExportError, load, tensor_specs
+
+
+@dataclass(frozen=True)
+class PartSource:
+    """A graph to pack: its file, its precision, and least, usual and greatest sizes of its dims.
+
+    ``external`` lists files of weights that the graph refers to; they must lie beside it.
+    """
+
+    model: Path
+    precision: Precision
+    profile: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
+    external: tuple[Path, ...] = ()
+
+
+def pack(
+    target: Path,
+    head: ManifestHead,
+    parts: Mapping[str, PartSource],
+    files: Mapping[str, Path],
+    *,
+    replace: bool = False,
+) -> Bundle:
+    """Write a bundle.
+
+    Args:
+        target: directory to make.
+        head: what the bundle says about itself.
+        parts: graphs by part name; stored as ``<part>.onnx``.
+        files: other files by name (tokenizer, voices), stored under their own file names.
+        replace: whether a bundle already at ``target`` may be replaced.
+
+    Returns:
+        The bundle, opened and verified.
+
+    Raises:
+        ExportError: the target exists, a source is missing, a precision is not what is stated, or
+            the manifest would be refused.
+        LintError: a graph must not be shipped.
+    """
+    if target.exists() and not replace:
+        raise ExportError(f"{target}: exists; choose another place or replace it")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        _fill(work, head, parts, files)
+        Bundle.open(work)
+        work.chmod(0o755)  # mkdtemp makes it private
+        _put_in_place(work, target)
+    except (OSError, ValueError, DeviceError) as error:
+        raise ExportError(f"{target}: cannot be packed ({error}); nothing was changed") from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)  # gone already, when all went well
+    return Bundle.open(target)
+
+
+def _fill(
+    work: Path, head: ManifestHead, parts: Mapping[str, PartSource], files: Mapping[str, Path]
+) -> None:
+    extra = {name: _store(path, work, path.name) for name, path in files.items()}
+    graphs = {}
+    for name, source in parts.items():
+        graphs[name] = _part(name, source, work)
+        for path in source.external:
+            extra[f"{name}.{path.name}"] = _store(path, work, path.name)
+    # model_validate and not the constructor: the head was validated, the whole was not.
+    manifest = Manifest.model_validate({**dict(head), "parts": graphs, "files": extra})
+    text = manifest.model_dump_json(indent=1)
+    _write(work / MANIFEST_NAME, text.encode() + b"\n")
+    _sync_directory(work)
+
+
+def _part(name: str, source: PartSource, work: Path) -> Part:
+    model = load(source.model)
+    inputs, outputs, state = tensor_specs(model)
+    lint.check(source.model)
+    _check_precision(name, model, source.precision)
+    stored = _store(source.model, work, f"{name}.onnx")
+    return Part(
+        **dict(stored),
+        precision=source.precision,
+        inputs=inputs,
+        outputs=outputs,
+        state=state,
+        profile=dict(source.profile),
+    )
+
+
+def _check_precision(name: str, model: onnx.ModelProto, precision: Precision) -> None:
+    """The engine chooses kernels by the stated precision, so it must be the true one."""
+    ops = {node.op_type for node in model.graph.node}
+    if "QuantizeLinear" in ops:
+        allowed: tuple[Precision, ...] = ("w8a8",)
+    else:
+        allowed = ("w8", "w4") if "DequantizeLinear" in ops else ("fp32", "fp16")
+    if precision not in allowed:
+        raise ExportError(f"part {name}: is {' or '.join(allowed)} and not {precision}; say so")
+
+
+def _store(source: Path, work: Path, name: str) -> StoredFile:
+    """Copy one file into ``work``, hashing what is written."""
+    target = work / name
+    digest, size = hashlib.sha256(), 0
+    with source.open("rb") as reader, target.open("xb") as writer:
+        while block := reader.read(BLOCK):
+            digest.update(block)
+            size += len(block)
+            writer.write(block)
+        writer.flush()
+        os.fsync(writer.fileno())
+    return StoredFile(file=name, bytes=size, sha256=digest.hexdigest())
+
+
+def _write(path: Path, data: bytes) -> None:
+    with path.open("xb") as writer:
+        writer.write(data)
+        writer.flush()
+        os.fsync(writer.fileno())
+
+
+def _put_in_place(work: Path, target: Path) -> None:
+    """Rename ``work`` to ``target``; what was there is removed after, and put back on failure."""
+    old = work.with_name(work.name + ".old")
+    had_one = target.exists()
+    if had_one:
+        target.rename(old)
+    try:
+        work.rename(target)
+    except OSError:
+        if had_one:
+            old.rename(target)
+        raise
+    _sync_directory(target.parent)
+    if had_one:
+        shutil.rmtree(old)
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
