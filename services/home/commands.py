@@ -56,7 +56,8 @@ def command(entity: Entity, call: Call) -> Command:
     Raises:
         NotCommandable: the device cannot do it; the resolver lets no such pair through.
     """
-    spec, wish = entity.found.spec, _wish(entity.domain, call)
+    spec = entity.found.spec
+    wish = _wish(spec, entity.domain, call)
     if isinstance(spec, JsonLight):
         return Command(((spec.command_topic, _json_light(spec, wish)),), wish)
     if isinstance(spec, Light):
@@ -69,12 +70,20 @@ def command(entity: Entity, call: Call) -> Command:
     raise NotCommandable(f"{call.name} on {entity.entity_id}")
 
 
-def confirmable(spec: Spec) -> bool:
-    """Whether the device has any way to say what it did."""
-    return bool(spec.state_topics)
+def proving_topic(spec: Spec, wish: Wish) -> str | None:
+    """The state topic that must be heard again before a wish counts as met; None if there is none.
+
+    A light with a topic for each ability may tell only what has changed, so its colour proves a
+    colour, its brightness a brightness; what it said of its power before then still stands.
+    """
+    if isinstance(spec, Light) and wish.color is not None:
+        return spec.rgb_state_topic or spec.hs_state_topic
+    if isinstance(spec, Light) and wish.brightness is not None:
+        return spec.brightness_state_topic
+    return spec.state_topic
 
 
-def _wish(domain: str, call: Call) -> Wish:
+def _wish(spec: Spec, domain: str, call: Call) -> Wish:
     if call.name == "HassTurnOn":
         return Wish("locked" if domain == "lock" else "on")
     if call.name == "HassTurnOff" and domain != "lock":
@@ -85,10 +94,16 @@ def _wish(domain: str, call: Call) -> Wish:
             return Wish("off")
         return Wish(
             "on",
-            brightness if isinstance(brightness, int) else None,
+            _reachable(spec, brightness) if isinstance(brightness, int) else None,
             NAMES[color] if isinstance(color, str) else None,
         )
     raise NotCommandable(f"{call.name} on a {domain}")
+
+
+def _reachable(spec: Spec, percent: int) -> int:
+    """The percentage nearest to the wish that a light of few steps can have."""
+    scale = spec.brightness_scale if isinstance(spec, (JsonLight, Light)) else 100
+    return max(1, round(_steps(percent, scale) * 100 / scale))
 
 
 def _json_light(spec: JsonLight, wish: Wish) -> bytes:

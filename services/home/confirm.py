@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from services.home.commands import Wish
+from services.home.commands import Wish, proving_topic
 from services.home.entities import Entity
 from services.language.outcome import DeviceResult, Status
 
@@ -21,6 +21,8 @@ class _Waiting:
     entity: Entity
     wish: Wish
     status: Status | None = None
+    proven: bool = False
+    """Its proving topic has been heard since the command was sent."""
 
 
 class Confirmation:
@@ -37,17 +39,18 @@ class Confirmation:
         """A result that needs no waiting: known to be offline, or never sent."""
         self._waiting[entity.entity_id] = _Waiting(entity, Wish(""), status)
 
-    def heard(self, entity: Entity, now_s: float) -> bool:
-        """Take in what a device has just said; True when this confirms the wish."""
+    def heard(self, entity: Entity, topic: str, now_s: float) -> bool:
+        """Take in what a device has just said on a topic; True when this confirms the wish."""
         one = self._waiting.get(entity.entity_id)
         if one is None or one.status is not None:
             return False
-        one.entity = entity
+        spec = entity.found.spec
+        one.proven = one.proven or topic == proving_topic(spec, one.wish)
         if not entity.available(now_s):
             one.status = "unavailable"
-        elif entity.state.value in _REFUSING:
+        elif topic in spec.state_topics and entity.state.value in _REFUSING:
             one.status = "rejected"
-        elif one.wish.met_by(entity.state):
+        elif one.proven and one.wish.met_by(entity.state):
             one.status = "confirmed"
         return one.status == "confirmed"
 

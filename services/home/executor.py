@@ -27,7 +27,7 @@ from services.home.broker import (
     LinkState,
     Message,
 )
-from services.home.commands import Command, NotCommandable, command, confirmable
+from services.home.commands import Command, NotCommandable, command, proving_topic
 from services.home.confirm import Confirmation
 from services.home.discovery import DiscoveryError
 from services.home.entities import Entity, Registry
@@ -249,7 +249,7 @@ class Home:
         for topic, payload in sending.messages:
             self._link.publish(topic, payload)
         self._observe(HomeEvent("sent", turn_id, entity.entity_id, self._clock()))
-        if not confirmable(entity.found.spec):
+        if proving_topic(entity.found.spec, sending.wish) is None:
             self._settle(confirmation, entity, "timeout")
 
     def _wait_settled(self, confirmation: Confirmation) -> None:
@@ -277,7 +277,7 @@ class Home:
                 confirmed += [
                     HomeEvent("confirmed", turn_id, entity.entity_id, now_s)
                     for turn_id, confirmation in waiting
-                    if confirmation.heard(entity, now_s)
+                    if confirmation.heard(entity, message.topic, now_s)
                 ]
             self._changed.notify_all()
         for event in confirmed:

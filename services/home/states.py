@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from services.home.colors import RGB, from_hs, from_xy
 from services.home.platforms import (
@@ -114,38 +115,35 @@ def _json_light(spec: JsonLight, payload: bytes, known: EntityState) -> EntitySt
     body = parse_json(payload)
     if not isinstance(body, Mapping):
         return None
-    value = {"ON": "on", "OFF": "off"}.get(str(body.get("state")), known.value)
-    if "state" in body and body["state"] is None:
-        value = None
-    brightness = _percent(body.get("brightness"), spec.brightness_scale)
-    color = _color(body.get("color"))
+    said: dict[str, Any] = {
+        "brightness": _percent(body.get("brightness"), spec.brightness_scale),
+        "color": _color(body.get("color")),
+    }
+    fresh = {part: value for part, value in said.items() if value is not None}
+    power = body.get("state", "")
+    if power is None or power in ("ON", "OFF"):
+        fresh["value"] = None if power is None else power.lower()
     if body.get("color_mode") in ("color_temp", "white"):
-        known = replace(known, color=None)
-        color = None
-    return EntityState(
-        value,
-        known.brightness if brightness is None else brightness,
-        known.color if color is None else color,
-    )
+        fresh["color"] = None
+    return replace(known, **fresh) if fresh else None
 
 
 def _light(spec: Light, topic: str, payload: bytes, known: EntityState) -> EntityState | None:
-    state = known
+    fresh: dict[str, Any] = {}
     if topic == spec.state_topic:
         text = render(spec.state_value_template or spec.value_template, payload)
-        value = {spec.payload_on: "on", spec.payload_off: "off"}.get(text)
-        state = state if value is None else replace(state, value=value)
+        fresh["value"] = {spec.payload_on: "on", spec.payload_off: "off"}.get(text)
     if topic == spec.brightness_state_topic:
-        percent = _percent(render(spec.brightness_value_template, payload), spec.brightness_scale)
-        state = state if percent is None else replace(state, brightness=percent)
+        text = render(spec.brightness_value_template, payload)
+        fresh["brightness"] = _percent(text, spec.brightness_scale)
     if topic == spec.rgb_state_topic:
         numbers = _numbers(render(spec.rgb_value_template, payload), 3)
-        color = None if numbers is None else _rgb(*numbers)
-        state = state if color is None else replace(state, color=color)
+        fresh["color"] = None if numbers is None else _rgb(*numbers)
     if topic == spec.hs_state_topic:
         numbers = _numbers(render(spec.hs_value_template, payload), 2)
-        state = state if numbers is None else replace(state, color=from_hs(*numbers))
-    return state
+        fresh["color"] = None if numbers is None else from_hs(*numbers)
+    fresh = {part: value for part, value in fresh.items() if value is not None}
+    return replace(known, **fresh) if fresh else None
 
 
 def _percent(value: object, scale: int) -> int | None:
