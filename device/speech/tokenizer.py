@@ -1,0 +1,73 @@
+"""Speech to codes and letters while it is spoken: the tokenizer part of a bundle, block by block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from device.engine.contract import Engine
+from device.sound.mel import FLOOR, N_MELS, MelStream
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+MASKED = -1e4  # additive; finite, as the engine contract asks
+BLOCK_MELS = 32  # 320 ms
+FRAMES = 8  # of 25 Hz a block
+CONTEXT = 72  # frames of 25 Hz an attention block looks back
+MAX_SECONDS = 40
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What one or more blocks gave."""
+
+    codes: Ints
+    """int64[4 per block], 12.5 Hz."""
+    letters: Floats
+    """float32[16 per block, 29] natural log probabilities, 50 Hz."""
+
+
+class SpeechTokenizer:
+    """The state of one utterance."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._state = engine.new_state(MAX_SECONDS * 25)
+        self._mel = MelStream()
+        self._waiting: Floats = np.zeros((0, N_MELS), np.float32)
+
+    def hear(self, pcm: Floats) -> list[Heard]:
+        """float32[n] at 16 kHz, any n → what became complete, one item a block."""
+        self._waiting = np.concatenate([self._waiting, self._mel.step(pcm)])
+        found = []
+        while len(self._waiting) >= BLOCK_MELS:
+            block, self._waiting = self._waiting[:BLOCK_MELS], self._waiting[BLOCK_MELS:]
+            found.append(self._step(block))
+        return found
+
+    def finish(self) -> list[Heard]:
+        """The last, incomplete block, filled up with silence; nothing when there is none."""
+        if not len(self._waiting):
+            return []
+        short = len(self._waiting)
+        block = np.full((BLOCK_MELS, N_MELS), np.log(FLOOR), np.float32)
+        block[:short] = self._waiting
+        self._waiting = self._waiting[:0]
+        heard = self._step(block)
+        # Only what holds sound: 8 mel frames a code, 2 a frame of letters.
+        return [Heard(heard.codes[: -(-short // 8)], heard.letters[: -(-short // 2)])]
+
+    def _step(self, mel: Floats) -> Heard:
+        past = self._state.cache.length
+        mask = np.zeros((FRAMES, past + FRAMES), np.float32)
+        mask[:, : max(0, past - CONTEXT)] = MASKED
+        feeds = {
+            "mel": np.ascontiguousarray(mel),
+            "position_ids": np.arange(past, past + FRAMES, dtype=np.int64),
+            "mask": mask,
+        }
+        out = self._engine.run(feeds, self._state)
+        return Heard(out["codes"].astype(np.int64), out["ctc"].astype(np.float32))

@@ -1,0 +1,227 @@
+"""The built-in family: streaming tokenizer → small GLM → streaming speech decoder, on engines.
+
+While the user speaks, each 320 ms block goes through the tokenizer; its letters advance the search
+through the home's grammar, its codes are read by the language model, and the same sound is heard
+by the second recogniser. At the end of speech only the candidates are left to be judged. The call
+is one the grammar allows; the reply's words are one of the true sentences about its outcome; the
+reply's sound is the language model's own.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from device.bundle import Bundle
+from device.engine.contract import Engine
+from services.language import prompt
+from services.language.alphabet import decode
+from services.language.calls import Call
+from services.language.ctc_search import CtcSearch
+from services.language.grammar import Grammar, compile_grammar
+from services.language.homeview import HomeView
+from services.language.outcome import Outcome
+from services.language.replies import NOT_UNDERSTOOD, replies
+from services.language.vocabulary import Vocabulary
+from services.voice.families.base import (
+    AudioDelta,
+    Event,
+    FunctionCall,
+    Pcm,
+    TextDelta,
+    Transcript,
+    TurnEnd,
+)
+from device.speech.language_model import Floats, LanguageModel
+from services.voice.rescoring import Scored, Weights, decide
+from device.speech.speaking import Speaking, Voice
+from device.speech.tokenizer import Heard, SpeechTokenizer
+
+SAMPLE_RATE_OUT = 16_000  # Hz
+CODE_SAMPLES = 1_280  # 80 ms a code
+CANDIDATES = 8  # sentences that are judged
+FIRST_CODES, NEXT_CODES = 4, 5  # codes a piece of sound is made from: soon first, then 0.4 s
+LONGEST_REPLY = 150  # codes: 12 s
+
+EngineOpener = Callable[[Bundle, str], Engine]
+
+
+@dataclass(frozen=True)
+class LinnetMini:
+    """A loaded bundle of the family."""
+
+    vocabulary: Vocabulary
+    tokenizer: Engine
+    lm: Engine
+    voice: Voice
+    lm_max_len: int
+    weights: Weights
+    sample_rate_out: int = SAMPLE_RATE_OUT
+
+    @classmethod
+    def open(cls, bundle: Bundle, engines: EngineOpener) -> LinnetMini:
+        """Open every part of a bundle.
+
+        Raises:
+            BundleError, EngineError: see them; a part is missing or does not load.
+            ValueError: the vocabulary or the weights in the bundle are not readable.
+        """
+        config = bundle.manifest.config
+        codes = int(config["codes"])
+        weights = {
+            key.removeprefix("rescoring_"): float(value)
+            for key, value in config.items()
+            if key.startswith("rescoring_")
+        }
+        voice = Voice(engines(bundle, "speech_decoder"), engines(bundle, "vocoder"), pad=codes)
+        return cls(
+            Vocabulary.load(bundle.file("vocabulary"), codes),
+            engines(bundle, "tokenizer"),
+            engines(bundle, "lm"),
+            voice,
+            int(config["lm_max_len"]),
+            Weights.of(weights),
+        )
+
+    def session(self, home: HomeView) -> LinnetMiniSession:
+        return LinnetMiniSession(self, compile_grammar(home))
+
+
+class LinnetMiniSession:
+    """One turn."""
+
+    def __init__(self, model: LinnetMini, grammar: Grammar) -> None:
+        self._model = model
+        self._search = CtcSearch(grammar)
+        self._tokenizer = SpeechTokenizer(model.tokenizer)
+        self._lm = LanguageModel(model.lm, model.lm_max_len)
+        self._logits: Floats = self._lm.read(prompt.user_speech_open(model.vocabulary))
+        self._cancelled = threading.Event()
+        self._said: Scored | None = None
+        self._reply_starts: list[int] = []
+        """Cache length before each code of the reply."""
+
+    # -- hearing -----------------------------------------------------------------------------
+
+    def hear(self, pcm: Pcm) -> None:
+        for heard in self._tokenizer.hear(pcm):
+            self._take(heard)
+
+    def _take(self, heard: Heard) -> None:
+        self._search.advance(heard.letters)
+        if self._lm.room(len(heard.codes)):
+            self._logits = self._lm.read(self._model.vocabulary.audio(heard.codes.tolist()))
+
+    def complete(self) -> bool:
+        """Whether what was said so far is a whole command: the endpointer may be quick."""
+        return self._search.complete()
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+
+    # -- answering ---------------------------------------------------------------------------
+
+    def respond(self, observations: Sequence[Outcome]) -> Iterator[Event]:
+        if observations:
+            yield from self._answer(observations[0])
+            return
+        for heard in self._tokenizer.finish():
+            self._take(heard)
+        self._logits = self._lm.read(prompt.user_speech_close(self._model.vocabulary))
+        self._said = decide(self.candidates(), self._model.weights)
+        if self._said is None:
+            yield from self._apologise()
+            return
+        yield Transcript(self._said.text)
+        yield FunctionCall(self._said.call)
+        yield TurnEnd("call")
+
+    def candidates(self) -> list[Scored]:
+        """What may have been said, judged; call after the last ``hear``."""
+        greedy = self._search.greedy_score
+        return [
+            Scored(c.text, c.call, c.ctc_score - greedy, self._lm_score(c.text, c.call), c.prior, None)
+            for c in self._search.best(CANDIDATES)
+        ]
+
+    def _lm_score(self, text: str, call: Call) -> float:
+        v = self._model.vocabulary
+        ids = prompt.transcript(v, text) + prompt.call(v, call)
+        return self._lm.score(ids, self._logits) if self._lm.room(len(ids)) else 0.0
+
+    def _apologise(self) -> Iterator[Event]:
+        v = self._model.vocabulary
+        heard = decode(self._search.heard.argmax(axis=1).tolist())
+        yield Transcript(" ".join(heard.split()))
+        self._lm.read(prompt.transcript(v, heard) + prompt.reply_open(v))
+        yield from self._speak(NOT_UNDERSTOOD[0])
+
+    def _answer(self, outcome: Outcome) -> Iterator[Event]:
+        v = self._model.vocabulary
+        text = self._said.text if self._said else ""
+        turn = prompt.transcript(v, text) + prompt.call(v, outcome.call)
+        turn += prompt.observation(v, outcome) + prompt.reply_open(v)
+        logits = self._lm.read(turn)
+        allowed = replies(outcome)
+        # All of them are true; the model says the one it finds most natural.
+        best = max(allowed, key=lambda t: self._lm.score(v.encode(t)[: prompt.TEXT_SLOT], logits))
+        yield from self._speak(best)
+
+    def _speak(self, text: str) -> Iterator[Event]:
+        speaking = Speaking(self._model.voice)
+        waiting: list[int] = []
+        wanted = FIRST_CODES
+        for item in self._generate(text):
+            if isinstance(item, str):
+                yield TextDelta(item)
+                continue
+            waiting.append(item)
+            if len(waiting) >= wanted:
+                pcm, waiting, wanted = speaking.say(waiting), [], NEXT_CODES
+                yield from self._sound(pcm)
+        if self._cancelled.is_set():
+            yield TurnEnd("cancelled")
+            return
+        yield from self._sound(np.concatenate([speaking.say(waiting), speaking.finish()]))
+        yield TurnEnd("done")
+
+    def _sound(self, pcm: Pcm) -> Iterator[Event]:
+        if len(pcm):
+            yield AudioDelta(pcm)
+
+    def _generate(self, text: str) -> Iterator[str | int]:
+        """The reply's text as it is read and the codes as they are made, slot by slot."""
+        v = self._model.vocabulary
+        ids = v.encode(text)
+        for start in range(0, len(ids), prompt.TEXT_SLOT):
+            slot = ids[start : start + prompt.TEXT_SLOT]
+            last = start + prompt.TEXT_SLOT >= len(ids)
+            if not self._lm.room(len(slot) + prompt.AUDIO_SLOT):
+                return
+            yield v.decode(slot)
+            logits = self._lm.read(slot)
+            for _ in range(LONGEST_REPLY if last else prompt.AUDIO_SLOT):
+                token = self._next(logits, may_end=last)
+                if token is None or self._cancelled.is_set() or not self._lm.room(1):
+                    return
+                self._reply_starts.append(self._lm.length)
+                logits = self._lm.read([token])
+                yield token - v.first_code
+
+    def _next(self, logits: Floats, may_end: bool) -> int | None:
+        """The likeliest code, None where the turn ends."""
+        v = self._model.vocabulary
+        code = v.first_code + int(logits[v.first_code : v.first_code + v.codes].argmax())
+        if may_end and logits[v.tag("<|user|>")] > logits[code]:
+            return None
+        return code
+
+    def commit(self, samples_heard: int) -> None:
+        """Cut the conversation to the codes whose sound was played."""
+        heard = -(-samples_heard // CODE_SAMPLES)
+        if heard < len(self._reply_starts):
+            self._lm.cut(self._reply_starts[heard])
+            del self._reply_starts[heard:]
