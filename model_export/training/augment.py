@@ -11,6 +11,7 @@ import soundfile
 import soxr
 
 from device.sound.mel import HOP, N_FFT, N_MELS, PAD, SAMPLE_RATE, WINDOW, filterbank, window
+from device.sound.mixing import coloured_noise, crop, mix
 
 Floats = npt.NDArray[np.float32]
 
@@ -66,28 +67,6 @@ def equalise(pcm: Floats, rng: np.random.Generator) -> Floats:
     bins = np.linspace(0, 6, n // 2 + 1)
     gain = 10 ** (np.interp(bins, np.arange(7), knots) / 20)
     return np.asarray(np.fft.irfft(np.fft.rfft(pcm) * gain, n), np.float32)
-
-
-def coloured_noise(n: int, rng: np.random.Generator) -> Floats:
-    """Noise with a 1/f^a spectrum, a in 0..1.5: fans, hiss, rumble."""
-    spectrum = np.fft.rfft(rng.standard_normal(n))
-    spectrum /= np.maximum(np.arange(len(spectrum)), 1) ** (rng.uniform(0, 1.5) / 2)
-    return np.asarray(np.fft.irfft(spectrum, n), np.float32)
-
-
-def mix(pcm: Floats, noise: Floats, snr_db: float) -> Floats:
-    """Add noise at a signal-to-noise ratio taken over the loud part of the speech."""
-    speech = float(np.sort(pcm**2)[len(pcm) // 2 :].mean())
-    gain = np.sqrt(speech / max(float((noise**2).mean()), 1e-12) / 10 ** (snr_db / 10))
-    return np.asarray(pcm + noise * gain, np.float32)
-
-
-def crop(noise: Floats, n: int, rng: np.random.Generator) -> Floats:
-    """n samples from a random place, repeated when it is short."""
-    if len(noise) < n:
-        noise = np.tile(noise, n // len(noise) + 1)
-    start = int(rng.integers(0, len(noise) - n + 1))
-    return noise[start : start + n]
 
 
 def background(

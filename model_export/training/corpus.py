@@ -17,8 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
+from device.sound.synthesis import Pcm16, Voice, espeak_variants, speak
 from model_export.training.text import Line, lines
-from model_export.training.voices import Pcm16, Voice, espeak_variants, speak, training_voice
+from model_export.training.voices import training_voice
 
 PER_SHARD = 400  # utterances
 PER_VOICE = 8  # neighbours that share a voice: festival starts once for them

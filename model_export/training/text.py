@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.language.calls import Call
+from services.language.held_out import about_home, held_out, held_out_talk
 from services.language.homeview import EntityView, HomeView
 from services.language.sample import sample
 from services.language.spoken import spoken
@@ -60,13 +60,6 @@ class Line:
     """Lower-case words."""
     call: Call | None
     """None: nothing this home can do."""
-
-
-def held_out(call: Call) -> bool:
-    """Whether a call is kept from training; one in eight of those with a value in them."""
-    if not any(key != "domain" for key in call.args):
-        return False
-    return hashlib.sha256(call.json().encode()).digest()[0] % 8 == 0
 
 
 def invented_name(rng: random.Random) -> str:
@@ -123,15 +116,10 @@ def other_talk(folder: Path | None) -> list[Line]:
         for row in path.read_text().splitlines():
             entry = json.loads(row)
             text = spoken(entry["text"])
-            if 2 <= len(text.split()) <= 12 and not _about_home(entry["intent"]):
+            usable = 2 <= len(text.split()) <= 12 and not held_out_talk(text)
+            if usable and not about_home(entry["intent"]):
                 lines.append(Line(text, None))
     return lines
-
-
-def _about_home(intent: str) -> bool:
-    """Intents whose sentences this home may well be able to carry out."""
-    words = ("iot", "light", "timer", "time", "date", "smart_home", "cancel", "nevermind", "alarm")
-    return any(word in intent for word in words)
 
 
 def lines(rng: random.Random, other_folder: Path | None, other_share: float) -> Iterator[Line]:
