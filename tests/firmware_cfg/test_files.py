@@ -1,0 +1,137 @@
+"""The files for the box are ones that systemd, mosquitto and Linnet itself accept."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from services.settings import Settings
+from services.settings_file import entries, parse, render
+
+ROOM = Path(__file__).parents[2] / "firmware_cfg"
+UNITS = ("linnet-voice", "linnet-ota")
+
+
+def program(name: str) -> str:
+    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
+    if found is None:
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+def unit(name: str) -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(strict=False, interpolation=None, delimiters=("=",))
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read_string((ROOM / "systemd" / f"{name}.service").read_text("utf-8"))
+    return parser
+
+
+def test_default_settings_file_is_the_one_the_code_writes() -> None:
+    text = (ROOM / "linnet.toml").read_text("utf-8")
+    assert text == render(Settings()), "run: linnet config default > firmware_cfg/linnet.toml"
+    assert parse(text, "linnet.toml") == Settings()
+
+
+def test_every_key_of_the_default_file_is_explained() -> None:
+    text = (ROOM / "linnet.toml").read_text("utf-8")
+    assert all(entry.doc and entry.doc in text for entry in entries(Settings()))
+
+
+def verify(unit: Path) -> str:
+    """What systemd has to say about a unit file; it exits 0 even for keys it ignores."""
+    command = [program("systemd-analyze"), "verify", "--man=no", str(unit)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_systemd_knows_every_key(name: str, tmp_path: Path) -> None:
+    text = (ROOM / "systemd" / f"{name}.service").read_text("utf-8")
+    copy = tmp_path / f"{name}.service"
+    copy.write_text(text.replace("/opt/linnet/bin/linnet", shutil.which("true") or ""), "utf-8")
+    assert verify(copy) == ""
+    copy.write_text(text.replace("/opt/linnet/bin/linnet", "/bin/sh").replace("UMask", "UMsk"))
+    assert "UMsk" in verify(copy)
+
+
+@pytest.mark.parametrize(("name", "limit"), [("linnet-voice", 2.0), ("linnet-ota", 1.0)])
+def test_exposure_stays_low(name: str, limit: float) -> None:
+    path = ROOM / "systemd" / f"{name}.service"
+    command = [program("systemd-analyze"), "security", "--offline=true", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = re.search(r"exposure level.*: ([\d.]+)", done.stdout)
+    if found is None:
+        pytest.skip(f"this systemd cannot tell: {done.stderr[:80]}")
+    assert float(found[1]) <= limit
+
+
+def test_the_daemon_that_hears_cannot_reach_out() -> None:
+    service = unit("linnet-voice")["Service"]
+    assert service["IPAddressDeny"] == "any"
+    assert service["IPAddressAllow"] == "localhost"
+    assert service["ProtectSystem"] == "strict"
+    assert (service["Type"], service["WatchdogSec"]) == ("notify", "30")
+
+
+def test_the_updater_has_neither_ears_nor_accelerator() -> None:
+    service = unit("linnet-ota")["Service"]
+    assert service["PrivateDevices"] == "yes"
+    assert "DeviceAllow" not in service
+    assert "audio" not in service.get("SupplementaryGroups", "")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def test_mosquitto_takes_the_configuration_beside_debians(tmp_path: Path) -> None:
+    mosquitto = program("mosquitto")
+    port = free_port()
+    acl = tmp_path / "linnet.acl"
+    shutil.copy(ROOM / "mosquitto" / "linnet.acl", acl)
+    acl.chmod(0o600)
+    text = (ROOM / "mosquitto" / "linnet.conf").read_text("utf-8")
+    text = text.replace("listener 1883", f"listener {port}")
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d" / "linnet.conf").write_text(
+        text.replace("/etc/mosquitto/linnet.acl", str(acl)), "utf-8"
+    )
+    main = tmp_path / "mosquitto.conf"  # as Debian ships it, in a directory of our own
+    main.write_text(
+        f"persistence true\npersistence_location {tmp_path}/\nlog_dest stderr\n"
+        f"user {os.environ.get('USER', 'root')}\ninclude_dir {tmp_path}/conf.d\n",
+        "utf-8",
+    )
+    with subprocess.Popen([mosquitto, "-c", str(main)], stderr=subprocess.PIPE) as broker:
+        try:
+            assert accepts(port, broker), (broker.stderr or main.open("rb")).read()
+        finally:
+            broker.terminate()
+
+
+def accepts(port: int, broker: subprocess.Popen[bytes]) -> bool:
+    """Whether an MQTT handshake without a name succeeds."""
+    connect = b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x1e\x00\x01x"
+    until = time.monotonic() + 10
+    while time.monotonic() < until and broker.poll() is None:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=2) as link:
+                link.sendall(connect)
+                return link.recv(4) == b"\x20\x02\x00\x00"
+        except OSError:
+            time.sleep(0.05)
+    return False
+
+
+def test_alsa_braces_match() -> None:
+    text = re.sub(r"#.*", "", (ROOM / "alsa" / "asound.conf").read_text("utf-8"))
+    assert text.count("{") == text.count("}") > 0
