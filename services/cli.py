@@ -11,6 +11,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 
 from services.exit_codes import ExitCode
@@ -74,9 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = build_parser()
     args = parser.parse_args(argv)
     if args.version:
-        from importlib.metadata import version
-
-        print(f"linnet {version('linnet')}")
+        print(f"linnet {_version()}")
         return ExitCode.OK
     if args.command is None:
         parser.print_help()
@@ -116,6 +115,13 @@ def _line(error: Exception) -> str:
 
 def _extra(error: ModuleNotFoundError) -> str | None:
     return _EXTRAS.get((error.name or "").split(".")[0])
+
+
+def _version() -> str:
+    try:
+        return version("linnet")
+    except PackageNotFoundError:
+        return "(run from a source tree)"
 
 
 def _codes() -> str:

@@ -78,6 +78,9 @@ def check_packages() -> Finding:
     """Every dependency of this distribution, optional ones as a warning."""
     from packaging.requirements import Requirement
 
+    if not _installed("linnet"):
+        remedy = "pip install -e '.[recogniser]', or make demo"
+        return Finding("packages", "warn", "run from a source tree, not installed", remedy)
     missing: list[str] = []
     optional: list[str] = []
     for text in metadata.requires("linnet") or []:

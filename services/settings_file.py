@@ -111,10 +111,15 @@ def _line(key: str, entry: Entry) -> str:
     if entry.value is None:
         return f'# {key} = ""'
     if isinstance(entry.value, dict):
-        pairs = ", ".join(f"{json.dumps(k)} = {json.dumps(v)}" for k, v in entry.value.items())
+        pairs = ", ".join(f"{_literal(k)} = {_literal(v)}" for k, v in entry.value.items())
         return f"{key} = {{ {pairs} }}" if pairs else f"{key} = {{}}"
-    value = str(entry.value) if isinstance(entry.value, Path) else entry.value
-    return f"{key} = {json.dumps(value, ensure_ascii=False)}"
+    return f"{key} = {_literal(entry.value)}"
+
+
+def _literal(value: Any) -> str:
+    """A scalar as TOML, which is as JSON but for the one control character JSON lets pass."""
+    plain = str(value) if isinstance(value, Path) else value
+    return json.dumps(plain, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _text(path: Path) -> str:
@@ -162,14 +167,17 @@ def _problem(fault: Any, lines: dict[Key, int], file: str) -> Problem:
 
 
 def _nearest(path: Key) -> str:
-    """``; did you mean wake.sensitivity?``: by the whole dotted key, then by its last piece."""
-    known = [entry.key for entry in entries(Settings())]
-    tables = list(Settings.model_fields)
+    """What was probably meant: a key of the same table, one of another, or the choice there is."""
+    tables: dict[str, list[str]] = {}
+    for table, key in (entry.key.split(".", 1) for entry in entries(Settings())):
+        tables.setdefault(table, []).append(key)
+    elsewhere = [f"{t}.{k}" for t, keys in tables.items() for k in keys if k == path[-1]]
     if len(path) == 1:
-        match = difflib.get_close_matches(path[0], tables, 1)
-        match = match or [k for k in known if k.split(".")[1] == path[0]][:1]
+        match = difflib.get_close_matches(path[0], tables, 1) or elsewhere
+        choice = f"tables are {', '.join(tables)}"
     else:
-        tails = {key.split(".")[1]: key for key in known if key.startswith(path[0] + ".")}
-        match = [tails[t] for t in difflib.get_close_matches(path[-1], tails, 1)]
-        match = match or difflib.get_close_matches(".".join(path), known, 1)
-    return f"; did you mean {match[0]}?" if match else f"; tables are {', '.join(tables)}"
+        table = path[0]
+        near = difflib.get_close_matches(path[-1], tables[table], 1)
+        match = [f"{table}.{key}" for key in near] or elsewhere
+        choice = f"keys of [{table}] are {', '.join(tables[table])}"
+    return f"; did you mean {match[0]}?" if match else f"; {choice}"
