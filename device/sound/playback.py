@@ -31,7 +31,11 @@ class _Turn:
 class PlaybackQueue:
     """Thread-safe queue of (turn, sound) at 16 kHz mono."""
 
-    def __init__(self) -> None:
+    def __init__(self, volume: float = 1.0) -> None:
+        """Args: volume: 0..1, applied to everything that is pulled."""
+        if not 0.0 <= volume <= 1.0:
+            raise ValueError(f"volume {volume} is outside 0..1")
+        self._volume = np.float32(volume)
         self._lock = threading.Lock()
         self._pieces: deque[tuple[int, Pcm]] = deque()
         self._waiting = 0
@@ -60,7 +64,7 @@ class PlaybackQueue:
             while at < samples and self._pieces:
                 at += self._take(out, at, t)
             self._apply_gain(out)
-        return out
+        return out if self._volume == 1.0 else out * self._volume
 
     def flush(self, below: int) -> int:
         """Drop everything of turns older than ``below``, now and later; samples dropped."""

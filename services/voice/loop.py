@@ -145,6 +145,13 @@ class VoiceLoop:
         """Give this to the home as its observer: commands and confirmations get exact times."""
         self._steps.put(step)
 
+    def announce(self, pcm: Pcm) -> bool:
+        """Sound float32[n] that belongs to no turn, such as a timer's ring; the wake word ends it.
+
+        False while a turn is going on or when there is no room: try again later.
+        """
+        return not self.busy and self.playback.enqueue(self.controller.fence.current, pcm)
+
     def stop(self) -> None:
         """Make ``run`` return at the next frame."""
         self._stopping = True
@@ -310,6 +317,7 @@ class VoiceLoop:
 
     def _open_turn(self, t: float, by_wake: bool) -> None:
         turn_id = self._turn_id = self.controller.fence.current
+        self.playback.flush(below=turn_id)  # a ringing timer is silenced by the wake word
         self.playback.duck(1.0)
         self._barge.reset()
         self._model_done = False

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from device.sound.chime import ring
 from device.sound.frames import SAMPLE_RATE
 from device.sound.playback import KEPT_TURNS, MAX_SECONDS, PlaybackQueue
 
@@ -119,3 +120,18 @@ def test_two_threads_agree_on_the_count() -> None:
         queue.enqueue(1, ones(100))
     thread.join(timeout=20)
     assert sum(heard) == 50_000 == queue.samples_played(1)
+
+
+def test_volume_scales_what_is_pulled() -> None:
+    queue = PlaybackQueue(volume=0.5)
+    queue.enqueue(1, ones(10, 0.8))
+    assert queue.pull(10, 0.0) == pytest.approx(0.4)
+    with pytest.raises(ValueError, match="outside"):
+        PlaybackQueue(volume=2.0)
+
+
+def test_a_ring_is_audible_and_never_clips() -> None:
+    sound = ring(2)
+    assert len(sound) == 2 * SAMPLE_RATE
+    assert 0.1 < np.abs(sound).max() < 0.5
+    assert np.abs(np.diff(sound)).max() < 0.2  # no click

@@ -327,3 +327,24 @@ def test_replies_must_have_the_rate_of_the_house() -> None:
     model.sample_rate_out = 22_050
     with pytest.raises(ValueError, match="22050"):
         VoiceLoop(model, QuietHome(), MarkedWake(), LoudActivity(), worker=InlineWorker())
+
+
+def test_the_wake_word_ends_a_ringing_timer() -> None:
+    stage = Stage(Script())
+    assert stage.loop.announce(voice(5.0))
+    assert not stage.loop.announce(voice(5.0))  # one at a time
+    stage.play(silence(0.5), wake(), silence(0.2))
+    assert np.abs(stage.sink.played[:8_000]).max() > 0.3
+    assert not stage.sink.played[8_160:].any()
+
+
+def test_exact_times_of_the_home_join_the_story() -> None:
+    class Step:
+        kind, turn_id, entity_id, at_s = "sent", 1, "light.kitchen", 1.5
+
+    stage = Stage(Script(call=LIGHT_ON))
+    stage.home.before_execute = lambda: stage.loop.home_step(Step())
+    stage.play(wake(), silence(0.3), speech(1.0), silence(1.0))
+    sent = stage.event("command_sent")
+    assert sent.data["entity_id"] == "light.kitchen"
+    assert sent.at_s == 1.5

@@ -1,0 +1,106 @@
+"""From settings to a running voice: detectors, model, home, sound."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Callable
+
+from device.bundle import Bundle
+from device.engine.factory import EngineFactory
+from device.sound.chime import ring
+from device.sound.playback import PlaybackQueue
+from device.sound.portaudio import PortAudio
+from device.speech_activity import LEVELS, GatedActivity
+from device.wake.micro_wakeword import MicroWakeWordDetector
+from services.bundles import chosen_bundle
+from services.settings import Settings
+from services.voice.daemon import Box
+from services.voice.endpoint import EndpointConfig
+from services.voice.families.base import SpeechModel
+from services.voice.loop import HomePort, LoopConfig, VoiceLoop
+from services.voice.timeline import TimelineEvent
+from services.voice.worker import Worker
+from services.wiring import open_home
+
+log = logging.getLogger(__name__)
+
+
+def loop_config(settings: Settings) -> LoopConfig:
+    """The loop as the settings want it."""
+    chosen = settings.endpoint
+    defaults = EndpointConfig()
+    return LoopConfig(
+        endpoint=EndpointConfig(
+            trailing_silence_ms=chosen.silence_ms,
+            complete_silence_ms=min(defaults.complete_silence_ms, chosen.silence_ms),
+            max_utterance_ms=int(chosen.longest_s * 1000),
+            no_speech_ms=int(chosen.no_speech_s * 1000),
+        )
+    )
+
+
+def open_model(settings: Settings) -> SpeechModel:
+    """The speech model the settings name.
+
+    Raises:
+        BundleError, EngineError: the bundle is missing, damaged or does not fit this machine.
+    """
+    family = importlib.import_module(f"services.voice.families.{settings.model.family}")
+    bundle = Bundle.open(chosen_bundle(settings))
+    model: SpeechModel = family.open(bundle, EngineFactory(threads=settings.model.threads))
+    return model
+
+
+def open_loop(
+    settings: Settings,
+    model: SpeechModel,
+    home: HomePort,
+    emit: Callable[[TimelineEvent], None] = lambda event: None,
+    worker: Worker | None = None,
+) -> VoiceLoop:
+    """The loop around a model and a home."""
+    return VoiceLoop(
+        model,
+        home,
+        MicroWakeWordDetector(settings.wake.phrase, settings.wake.sensitivity),
+        GatedActivity(LEVELS[settings.endpoint.aggressiveness]),
+        config=loop_config(settings),
+        playback=PlaybackQueue(settings.audio.volume),
+        emit=emit,
+        worker=worker,
+    )
+
+
+def open_box(settings: Settings) -> Box:
+    """Everything the daemon runs, from microphone to broker."""
+    audio = PortAudio()
+    source = audio.source(settings.audio.input)
+    sink = audio.sink(settings.audio.output)
+    loops: list[VoiceLoop] = []
+    home = open_home(
+        settings,
+        observe=lambda step: loops[0].home_step(step),
+        ring=lambda timer: loops[0].announce(ring()),
+    )
+    loop = open_loop(settings, open_model(settings), home, emit=_report(settings))
+    loops.append(loop)
+    home.start()
+
+    def close() -> None:
+        home.stop()
+        audio.close()
+
+    return Box(loop, source, sink, close)
+
+
+def _report(settings: Settings) -> Callable[[TimelineEvent], None]:
+    """Turns in the log: times always, words only when the owner has switched that on."""
+
+    def emit(event: TimelineEvent) -> None:
+        fields: dict[str, object] = {"event": event.kind, "turn": event.turn_id, "ms": event.t_ms}
+        if settings.privacy.log_transcripts and "text" in event.data:
+            fields["personal"] = str(event.data["text"])
+        log.info("turn", extra=fields)
+
+    return emit
