@@ -11,7 +11,7 @@ import onnx
 import onnxruntime as ort
 
 from device.engine.contract import Array
-from model_export.graph import ExportError
+from model_export.onnx_graph import ExportError
 
 BINS = 4096  # of the histogram of magnitudes
 Feeds = Iterable[Mapping[str, Array]]

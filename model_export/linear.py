@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import NodeProto, helper, numpy_helper
 
-from model_export.graph import Constants, attribute, matches, node_label
+from model_export.onnx_graph import Constants, attribute, matches, node_label
 
 
 def split_gemms(graph: onnx.GraphProto, exclude: Sequence[str], op_types: Sequence[str]) -> None:

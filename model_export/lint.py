@@ -17,7 +17,7 @@ from onnx import TensorProto
 
 from device.bundle import Part
 from device.engine.contract import EngineSpec
-from model_export.graph import (
+from model_export.onnx_graph import (
     Constants,
     ExportError,
     attribute,
@@ -31,7 +31,8 @@ from model_export.graph import (
 _OPS = (
     "Add Sub Mul Div Pow Sqrt Reciprocal Neg Exp Log Sin Cos Tanh Sigmoid Erf Relu LeakyRelu Clip "
     "Cast Identity Constant Gather GatherND Concat Split Slice Reshape Transpose Squeeze Unsqueeze "
-    "Expand Shape Where Equal Less Softmax MatMul Gemm Conv ConvTranspose LayerNormalization "
+    "Expand Shape Where Equal Less Softmax LogSoftmax MatMul Gemm Conv ConvTranspose "
+    "LayerNormalization "
     "ReduceMean ReduceSum ReduceMax ArgMax ArgMin Pad Resize Range QuantizeLinear "
     "DequantizeLinear"
 )

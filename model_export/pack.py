@@ -20,7 +20,7 @@ from device.bundle import BLOCK, MANIFEST_NAME, Bundle, Manifest, ManifestHead, 
 from device.engine.contract import Precision
 from device.errors import DeviceError
 from model_export import lint
-from model_export.graph import ExportError, load, tensor_specs
+from model_export.onnx_graph import ExportError, load, tensor_specs
 
 
 @dataclass(frozen=True)

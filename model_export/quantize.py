@@ -27,7 +27,8 @@ import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper, version_converter
 
 from model_export.calibrate import Feeds, calibrate
-from model_export.graph import (
+from model_export.linear import split_gemms
+from model_export.onnx_graph import (
     Constants,
     ExportError,
     attribute,
@@ -37,7 +38,6 @@ from model_export.graph import (
     opset_of,
     remove_unused,
 )
-from model_export.linear import split_gemms
 
 Floats = npt.NDArray[np.floating[Any]]
 Mode = Literal["w8a8", "w8"]

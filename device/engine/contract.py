@@ -156,8 +156,13 @@ class Engine(Protocol):
     spec: EngineSpec
     backend: str
 
-    def new_state(self, max_len: int) -> EngineState:
-        """Empty caches with room for ``max_len`` rows, and tails of zeros."""
+    def new_state(self, max_len: int, window: int | None = None) -> EngineState:
+        """Empty caches with room for ``max_len`` rows, and tails of zeros.
+
+        Args:
+            max_len: rows to hold.
+            window: rows to feed, for a graph that looks back only so far; None feeds all.
+        """
         ...
 
     def run(self, feeds: Mapping[str, Array], state: EngineState | None = None) -> dict[str, Array]:

@@ -87,9 +87,9 @@ class OnnxCpuEngine:
             problem = f"ONNX Runtime refuses it: {_one_line(error)}"
             raise EngineLoadError(str(path), problem, "export the part again") from error
 
-    def new_state(self, max_len: int) -> EngineState:
-        """Empty caches with room for ``max_len`` rows, and tails of zeros."""
-        return EngineState(self.spec.state, max_len)
+    def new_state(self, max_len: int, window: int | None = None) -> EngineState:
+        """Empty caches and tails of zeros; see ``Engine.new_state``."""
+        return EngineState(self.spec.state, max_len, window)
 
     def run(self, feeds: Mapping[str, Array], state: EngineState | None = None) -> dict[str, Array]:
         """Run once; see ``Engine.run``."""

@@ -2,7 +2,9 @@
 
 A cache owns one buffer ``[max_len, n_kv, d]`` for each layer and each of k and v. Its first
 ``length`` rows are contiguous, so what is fed to a graph is a view and appending is one row copy:
-nothing is ever moved. Interrupting a turn is ``truncate``.
+nothing is ever moved. Interrupting a turn is ``truncate``. A graph that looks back only so far has
+a *window*: the last rows are fed, again as a view, and they are moved to the front of the buffer
+when it is full, so a stream may go on for ever.
 """
 
 from __future__ import annotations
@@ -27,27 +29,41 @@ class KVCache:
     Args:
         tensors: ``past_<x>`` tensors, dims ``[P, *row]``.
         max_len: rows to hold.
+        window: rows to feed, None for all. ``max_len`` should be several times as much, or rows are
+            moved often.
     """
 
-    def __init__(self, tensors: Sequence[TensorSpec], max_len: int) -> None:
+    def __init__(
+        self, tensors: Sequence[TensorSpec], max_len: int, window: int | None = None
+    ) -> None:
         if max_len < 1:
             raise StateError("cache", f"cannot hold {max_len} rows", "ask for at least one")
+        if window is not None and not 0 < window <= max_len:
+            problem = f"cannot feed {window} of {max_len} rows"
+            raise StateError("cache", problem, "ask for a window within the cache")
         # Zeros, not empty: a backend that pads to a bucket reads unused rows; they must be finite.
         self._buffers: dict[str, Array] = {
             tensor.name: np.zeros((max_len, *_fixed(tensor.dims[1:])), tensor.numpy_dtype)
             for tensor in tensors
         }
         self._sources = {tensor.name: tensor.next_name for tensor in tensors}
-        self.max_len = max_len
+        self.max_len, self.window = max_len, window
         self.length = 0
+        """Rows held; with a window, this is not the number of rows ever appended."""
 
     def view(self, name: str, length: int | None = None) -> Array:
         """The first ``length`` rows (default: all that are in use) of one cache, without a copy."""
         return self._buffers[name][: self.length if length is None else length]
 
     def feeds(self) -> dict[str, Array]:
-        """Views of the rows in use, by input name."""
-        return {name: buffer[: self.length] for name, buffer in self._buffers.items()}
+        """Views of the rows to feed, by input name: all in use, or the last of them."""
+        first = self.length - self.fed
+        return {name: buffer[first : self.length] for name, buffer in self._buffers.items()}
+
+    @property
+    def fed(self) -> int:
+        """Number of rows that ``feeds`` gives: the size of the dim ``P``."""
+        return self.length if self.window is None else min(self.length, self.window)
 
     def append(self, outputs: Mapping[str, Array]) -> None:
         """Add the new rows that a run returned, ``new_<x>[T, *row]``; all caches or none.
@@ -61,15 +77,22 @@ class KVCache:
             problem = f"the layers returned {sorted(counts)} rows"
             raise StateError("cache", problem, "export the graph again")
         count = counts.pop()
-        if self.length + count > self.max_len:
-            raise StateError(
-                "cache",
-                f"{self.length} rows and {count} more exceed {self.max_len}",
-                "shorten the history or open the engine with more room",
-            )
+        self._make_room(count)
         for name, new in rows.items():
             self._buffers[name][self.length : self.length + count] = new
         self.length += count
+
+    def _make_room(self, count: int) -> None:
+        if self.length + count <= self.max_len:
+            return
+        kept = self.fed
+        if kept + count > self.max_len:
+            problem = f"{kept} rows and {count} more exceed {self.max_len}"
+            remedy = "shorten the history or open the engine with more room"
+            raise StateError("cache", problem, remedy)
+        for buffer in self._buffers.values():
+            buffer[:kept] = buffer[self.length - kept : self.length]  # numpy minds the overlap
+        self.length = kept
 
     def _rows(self, name: str, outputs: Mapping[str, Array]) -> Array:
         buffer, source = self._buffers[name], self._sources[name]
@@ -148,10 +171,12 @@ class StateSet:
 
 
 class EngineState:
-    """All the state of one graph: the caches and the tails."""
+    """All the state of one graph: the caches (see ``KVCache``) and the tails."""
 
-    def __init__(self, tensors: Sequence[TensorSpec], max_len: int) -> None:
-        self.cache = KVCache([tensor for tensor in tensors if tensor.is_cache], max_len)
+    def __init__(
+        self, tensors: Sequence[TensorSpec], max_len: int, window: int | None = None
+    ) -> None:
+        self.cache = KVCache([tensor for tensor in tensors if tensor.is_cache], max_len, window)
         self.tails = StateSet([tensor for tensor in tensors if not tensor.is_cache])
         self.outputs = frozenset(tensor.next_name for tensor in tensors)
         """Names of the outputs that carry this state onward."""

@@ -178,6 +178,42 @@ def test_the_cache_behaves_like_a_list(steps):
         assert np.array_equal(-feeds["past_v"][:, 0], expected)
 
 
+@unhurried
+@given(
+    st.integers(1, 6),
+    st.integers(0, 8),
+    st.lists(st.integers(0, 4), max_size=30),
+)
+def test_a_window_feeds_the_last_rows_for_ever(window, spare, sizes):
+    cache = KVCache(CACHE, window + spare, window)
+    everything = []
+    for number in sizes:
+        new = np.arange(len(everything), len(everything) + number, dtype=np.float32)
+        rows = {
+            "new_k": np.broadcast_to(new[:, None, None], (number, 2, 3)),
+            "new_v": np.broadcast_to(-new[:, None], (number, 3)),
+        }
+        if cache.fed + number > window + spare:
+            before = cache.feeds()["past_k"].copy()
+            with pytest.raises(StateError):
+                cache.append(rows)
+            assert np.array_equal(cache.feeds()["past_k"], before)
+            continue
+        cache.append(rows)
+        everything += new.tolist()
+        fed = cache.feeds()
+        assert len(fed["past_k"]) == cache.fed
+        assert np.array_equal(fed["past_k"][:, 0, 0], everything[-window:])
+        assert np.array_equal(-fed["past_v"][:, 0], everything[-window:])
+        assert fed["past_k"].flags.c_contiguous
+
+
+@pytest.mark.parametrize(("max_len", "window"), [(0, None), (4, 5), (4, 0), (4, -1)])
+def test_a_cache_that_cannot_be(max_len, window):
+    with pytest.raises(StateError):
+        KVCache(CACHE, max_len, window)
+
+
 def test_the_cache_feeds_views_and_starts_finite():
     cache = KVCache(CACHE, 10)
     cache.append({"new_k": np.ones((2, 2, 3), np.float32), "new_v": np.ones((2, 3), np.float32)})

@@ -7,8 +7,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from model_export.graph import ExportError, tensor_specs
 from model_export.lint import LintError, check, lint
+from model_export.onnx_graph import ExportError, tensor_specs
 from model_export.quantize import quantize
 from tests.device import graphs
 

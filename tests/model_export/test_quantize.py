@@ -15,8 +15,8 @@ from onnx import helper, numpy_helper
 
 from device.engine.onnx_cpu import OnnxCpuEngine
 from model_export.calibrate import Magnitudes, calibrate, output_errors
-from model_export.graph import ExportError
 from model_export.lint import lint
+from model_export.onnx_graph import ExportError
 from model_export.pack import PartSource, pack
 from model_export.quantize import quantize
 from tests.device import graphs

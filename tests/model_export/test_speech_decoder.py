@@ -22,7 +22,7 @@ from model_export.families.linnet_mini.decoder_graphs import (
 )
 from model_export.families.linnet_mini.speech_decoder import SpeechDecoder, SpeechDecoderConfig
 from model_export.families.linnet_mini.vocoder import Vocoder, VocoderConfig
-from model_export.graph import opset_of, tensor_specs
+from model_export.onnx_graph import opset_of, tensor_specs
 from model_export.training import spectral_losses
 
 torch.set_num_threads(1)  # small tensors; many threads only wait for each other
