@@ -160,6 +160,14 @@ class Settings(_Table):
         return cls() if chosen is None else read(chosen)
 
 
+def with_family(settings: Settings, family: str | None) -> Settings:
+    """The settings with another speech model; as they are where ``family`` is None."""
+    if family is None:
+        return settings
+    model = Model.model_validate({**settings.model.model_dump(), "family": family})
+    return settings.model_copy(update={"model": model})
+
+
 def settings_path(path: Path | str | None = None) -> Path | None:
     """The file that ``Settings.load`` reads; None when there is none and the defaults hold."""
     named = path or os.environ.get("LINNET_CONFIG")

@@ -5,18 +5,10 @@ from __future__ import annotations
 import ssl
 from typing import Any
 
-from device.speech_activity import LEVELS, GatedActivity, SpeechActivity
-from device.wake.detector import WakeDetector
-from device.wake.micro_wakeword import MicroWakeWordDetector
 from services.home.broker import BrokerAddress
 from services.home.executor import Home
-from services.settings import Endpoint, Mqtt, Settings
+from services.settings import Mqtt, Settings
 from services.settings_file import Problem, SettingsError
-from services.voice.controller import Dwell
-from services.voice.endpoint import EndpointConfig
-from services.voice.loop import LoopConfig
-
-BACKSTOP_MS = 3_000  # the controller gives up this much later than the endpointer should have
 
 
 def broker_address(mqtt: Mqtt) -> BrokerAddress:
@@ -43,36 +35,6 @@ def open_home(settings: Settings, **extra: Any) -> Home:
         timeout_s=settings.mqtt.confirm_timeout_ms / 1000,
         ask_to_announce=settings.mqtt.ask_to_announce,
         **{"status_topic": f"{settings.mqtt.topic}/status", **extra},
-    )
-
-
-def open_wake(settings: Settings) -> WakeDetector:
-    """The wake word the settings name, listening from now on."""
-    return MicroWakeWordDetector(settings.wake.phrase, settings.wake.sensitivity)
-
-
-def open_activity(settings: Settings) -> SpeechActivity:
-    """The speech detector, as ready to take noise for silence as the settings say."""
-    return GatedActivity(LEVELS[settings.endpoint.aggressiveness])
-
-
-def loop_config(settings: Settings) -> LoopConfig:
-    """How the voice loop behaves in this home."""
-    endpoint = _endpoint(settings.endpoint)
-    dwell = Dwell(
-        waking_ms=endpoint.no_speech_ms + BACKSTOP_MS,
-        listening_ms=endpoint.max_utterance_ms + BACKSTOP_MS,
-    )
-    return LoopConfig(endpoint=endpoint, dwell=dwell)
-
-
-def _endpoint(settings: Endpoint) -> EndpointConfig:
-    usual = EndpointConfig()
-    return EndpointConfig(
-        trailing_silence_ms=settings.silence_ms,
-        complete_silence_ms=min(usual.complete_silence_ms, settings.silence_ms),
-        max_utterance_ms=round(settings.longest_s * 1000),
-        no_speech_ms=round(settings.no_speech_s * 1000),
     )
 
 

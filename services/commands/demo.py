@@ -22,9 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         type=Path,
-        default=Path("replies"),
+        default=Path("demo-replies"),
         metavar="DIR",
-        help="where the spoken replies are written (default: replies/)",
+        help="where the spoken replies are written (default: demo-replies/)",
     )
     add_family(parser)
     add_json(parser)

@@ -76,8 +76,9 @@ class Session(Protocol):
 class SpeechModel(Protocol):
     """A loaded model; sessions are made from it."""
 
-    sample_rate_out: int
-    """Hz of ``AudioDelta``."""
+    @property
+    def sample_rate_out(self) -> int:
+        """Hz of ``AudioDelta``."""
 
     def session(self, home: HomeView) -> Session:
         """Start a turn in the home as it is now."""
