@@ -118,6 +118,29 @@ def test_sound_depends_on_no_more_than_the_stated_future() -> None:
     assert (m[:, :, 88:] - n[:, :, 88:]).abs().max() > 1e-3
 
 
+@given(sizes=st.lists(st.integers(1, 5), min_size=1, max_size=5))
+@settings(max_examples=10, deadline=None)
+@torch.no_grad()
+def test_token_chunks_played_as_they_come_give_the_whole_utterance(sizes: list[int]) -> None:
+    decoder, vocoder = small_decoder(), small_vocoder()
+    tokens = torch.randint(64, (1, sum(sizes)), generator=torch.Generator().manual_seed(9))
+    mel, pitch = decoder(tokens)
+    whole = vocoder(mel, pitch)[0]
+
+    pad = torch.full((1, t2m.LOOKAHEAD), decoder.config.pad)
+    early, late = t2m.LOOKAHEAD * t2m.TOKEN_FRAMES, voc.LOOKAHEAD * HOP  # dropped at the start
+    state, sound, parts = decoder.state(), vocoder.state(), []
+    for chunk in (*tokens.split(sizes, 1), pad):
+        mel, pitch, state = decoder.step(chunk, state)
+        mel, pitch, early = mel[:, :, early:], pitch[:, :, early:], max(0, early - mel.shape[2])
+        if mel.shape[2] > 0:
+            wave, sound = vocoder.step(mel, pitch, sound)
+            parts.append(wave[0, 0])
+    flush = vocoder.step(mel[:, :, -1:].repeat(1, 1, 2), pitch[:, :, -1:].repeat(1, 1, 2), sound)
+    heard = torch.cat([*parts, flush[0][0, 0]])[late:]
+    torch.testing.assert_close(heard, whole, atol=TOLERANCE, rtol=0)
+
+
 def test_bases_together_change_nothing() -> None:
     forward, back = voc.dft_bases()
     sound = torch.randn(1, 1, 20 * HOP, generator=torch.Generator().manual_seed(0))
