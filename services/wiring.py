@@ -26,6 +26,12 @@ def broker_address(mqtt: Mqtt) -> BrokerAddress:
     )
 
 
+def at_broker(settings: Settings, address: BrokerAddress) -> Settings:
+    """The settings, but for the broker: one without log-in that is known otherwise."""
+    place = {"host": address.host, "port": address.port, "tls": False, "username": None}
+    return settings.model_copy(update={"mqtt": settings.mqtt.model_copy(update=place)})
+
+
 def open_home(settings: Settings, **extra: Any) -> Home:
     """The home the settings name, not started yet; ``extra`` goes to ``Home``."""
     return Home(

@@ -13,7 +13,6 @@ from device.sound.files import FileSource
 from device.sound.frames import Pcm
 from services.demo.script import World
 from services.demo.turns import Turn, TurnLog
-from services.home.broker import BrokerAddress
 from services.home.embedded_broker import EmbeddedBroker
 from services.home.executor import HomeEvent
 from services.home.simulated import Received, SimulatedHome
@@ -23,18 +22,12 @@ from services.voice.families.base import SpeechModel
 from services.voice.loop import VoiceLoop
 from services.voice.setup import open_loop
 from services.voice.timeline import TimelineEvent
-from services.wiring import open_home
+from services.wiring import at_broker, open_home
 
 START_S = 10.0  # for the home to connect and to hear from its devices
 STOP_S = 5.0  # for the model to finish what it is at
 
 Emit = Callable[[TimelineEvent], None]
-
-
-def at_broker(settings: Settings, address: BrokerAddress) -> Settings:
-    """The settings, but for the broker."""
-    place = {"host": address.host, "port": address.port, "tls": False, "username": None}
-    return settings.model_copy(update={"mqtt": settings.mqtt.model_copy(update=place)})
 
 
 class Stage:

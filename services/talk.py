@@ -1,0 +1,173 @@
+"""``linnet talk``: a conversation with the home in the terminal, typed or spoken.
+
+What is typed is read by the same grammar that constrains the model, carried out by the same home
+and answered by the same truthful sentences, so the home can be tried without sound or model. This
+is the one place where what was said is shown; it is not logged here either.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from device.sound.portaudio import PortAudio
+from services.exit_codes import ExitCode
+from services.home.embedded_broker import EmbeddedBroker
+from services.home.executor import Home
+from services.home.simulated import SimulatedHome
+from services.home.timers import Timer
+from services.language.calls import Call
+from services.language.grammar import compile_grammar
+from services.language.outcome import Outcome
+from services.language.replies import replies
+from services.models import load_model
+from services.settings import Settings, with_family
+from services.spoken_replies import Mouth, mouth, speak
+from services.voice.families.base import SpeechModel
+from services.voice.loop import VoiceLoop
+from services.voice.setup import open_loop
+from services.voice.timeline import TimelineEvent
+from services.wiring import at_broker, open_home
+
+CONNECT_WAIT_S = 5.0
+PROMPT = "> "
+STOP_S = 2.0
+
+Say = Callable[[Outcome], str]
+"""Answers an outcome; the words it was answered with."""
+
+
+def main(args: argparse.Namespace) -> int:
+    """Talk until end of input (Ctrl-D) or Ctrl-C.
+
+    Raises:
+        SettingsError, BrokerError, AudioError, BundleError, EngineError: it cannot begin.
+    """
+    settings = with_family(Settings.load(args.config), args.family)
+    with ExitStack() as parts:
+        if args.simulated:
+            broker = parts.enter_context(EmbeddedBroker())
+            parts.enter_context(SimulatedHome(broker.address))
+            settings = at_broker(settings, broker.address)
+        try:
+            if args.microphone:
+                _listen(settings, parts)
+            else:
+                _read(settings, args.speak, parts)
+        except KeyboardInterrupt:
+            print()
+    return ExitCode.OK
+
+
+# --- typed -----------------------------------------------------------------------------------
+
+
+def _read(settings: Settings, wanted: bool | Path | None, parts: ExitStack) -> None:
+    home = parts.enter_context(open_home(settings, status_topic=None, ring=_ring))
+    _await(home)
+    say: Say = _plainly
+    if wanted is not None:
+        model = load_model(settings)
+        folder = wanted if isinstance(wanted, Path) else None
+        say = _aloud(model, home, parts.enter_context(mouth(settings, folder)))
+    for text in _typed():
+        _turn(home, text, say)
+
+
+def _await(home: Home) -> None:
+    home.wait_connected(CONNECT_WAIT_S)
+    home.wait_quiet(CONNECT_WAIT_S)
+    view = home.view()
+    print(f"{len(view.entities)} devices in {len(view.areas)} rooms; end with Ctrl-D")
+    compile_grammar(view)  # now, so that the first answer is as quick as the others
+
+
+def _typed() -> Iterator[str]:
+    """Lines that hold something, prompted for where a person types them."""
+    prompt = PROMPT if sys.stdin.isatty() else ""
+    while True:
+        print(prompt, end="", flush=True)
+        line = sys.stdin.readline()
+        if not line:
+            return
+        if line.strip():
+            yield line.strip()
+
+
+def _turn(home: Home, text: str, say: Say) -> None:
+    call = compile_grammar(home.view()).interpret(text)
+    if call is None:
+        print(say(Outcome(Call.of("HassNevermind"), error="not_understood")))
+        return
+    print(f"  {call.name} {json.dumps(call.args)}")
+    started = time.monotonic()
+    outcome = home.execute(call)
+    took_ms = (time.monotonic() - started) * 1000
+    for result in outcome.results:
+        print(f"  {result.entity_id} {result.status} ({took_ms:.0f} ms)")
+    print(say(outcome))
+
+
+def _plainly(outcome: Outcome) -> str:
+    return replies(outcome)[0]
+
+
+def _aloud(model: SpeechModel, home: Home, where: Mouth) -> Say:
+    def say(outcome: Outcome) -> str:
+        reply = speak(model, home.view(), outcome)
+        note = where.say(reply.pcm)
+        return f"{reply.text}  [{note}]" if note else reply.text
+
+    return say
+
+
+def _ring(timer: Timer) -> None:
+    print("\n* a timer is over *", flush=True)
+
+
+# --- spoken ----------------------------------------------------------------------------------
+
+
+def _listen(settings: Settings, parts: ExitStack) -> None:
+    audio = parts.enter_context(PortAudio())
+    source, sink = audio.source(settings.audio.input), audio.sink(settings.audio.output)
+    parts.callback(source.close)
+    model = load_model(settings)
+    with _home_and_loop(settings, model) as (home, loop):
+        _await(home)
+        model.session(home.view()).cancel()
+        print(f'say "{settings.wake.phrase}", then a command; end with Ctrl-C')
+        loop.run(source, sink)
+
+
+@contextmanager
+def _home_and_loop(settings: Settings, model: SpeechModel) -> Iterator[tuple[Home, VoiceLoop]]:
+    """A home that reports its steps to the loop that commands it."""
+    loops: list[VoiceLoop] = []
+    home = open_home(
+        settings, status_topic=None, ring=_ring, observe=lambda step: loops[0].home_step(step)
+    )
+    loops.append(open_loop(settings, model, home, _show))
+    with home:
+        try:
+            yield home, loops[0]
+        finally:
+            loops[0].worker.close(STOP_S)
+
+
+def _show(event: TimelineEvent) -> None:
+    if event.kind == "wake":
+        print("…", flush=True)
+    elif event.kind == "transcript":
+        print(f"{PROMPT}{event.data['text']}", flush=True)
+    elif event.kind == "call":
+        call = event.data["call"]
+        if isinstance(call, Call):
+            print(f"  {call.name} {json.dumps(call.args)}", flush=True)
+    elif event.kind == "reply_text":
+        print(event.data["text"], flush=True)
