@@ -8,6 +8,7 @@ licences let anyone use, change and redistribute without fee.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import subprocess
 import tempfile
@@ -149,25 +150,36 @@ def pitch_of(pcm: Floats) -> Floats:
 def make_corpus(texts: Iterable[str], voice: str, folder: Path, hours: float) -> int:
     """Synthesise until the texts or the hours run out; goes on where an earlier call stopped.
 
-    Returns the number of sentences in ``folder``.
+    ``texts`` may be endless. Returns the number of sentences in ``folder``; RuntimeError when
+    another process is writing there.
     """
     (folder / "wav").mkdir(parents=True, exist_ok=True)
-    index = folder / "texts.jsonl"
-    done = _rows(index)
-    seconds = sum(row["seconds"] for row in done)
-    known = {row["text"] for row in done}
-    wanted = (t for t in dict.fromkeys(map(spoken, texts)) if t and t not in known)
-    with index.open("a") as lines:
-        for text, pcm in say(wanted, voice) if seconds < hours * 3600 else ():
-            stem = f"{len(known):06d}"
+    with (folder / "texts.jsonl").open("a") as lines:
+        try:
+            fcntl.flock(lines, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RuntimeError(f"{folder}: another process is adding to this corpus") from error
+        done = _rows(folder / "texts.jsonl")
+        known = {row["text"] for row in done}
+        seconds = sum(row["seconds"] for row in done)
+        fresh = say(_unheard(texts, known), voice) if seconds < hours * 3600 else iter(())
+        for count, (text, pcm) in enumerate(fresh, len(done)):
+            stem = f"{count:06d}"
             write_wav(folder / "wav" / f"{stem}.wav", pcm)
-            known.add(text)
             row = _Row(stem=stem, voice=voice, seconds=len(pcm) / SAMPLE_RATE, text=text)
             print(json.dumps(row), file=lines, flush=True)
             seconds += row["seconds"]
             if seconds >= hours * 3600:
-                break
-    return len(known)
+                return count + 1
+        return len(_rows(folder / "texts.jsonl"))
+
+
+def _unheard(texts: Iterable[str], known: set[str]) -> Iterator[str]:
+    """Texts not in ``known``, each once, as plain words; ``texts`` may be endless."""
+    for text in map(spoken, texts):
+        if text and text not in known:
+            known.add(text)
+            yield text
 
 
 def load_corpus(folder: Path) -> list[Clip]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from functools import partial
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
@@ -131,7 +131,8 @@ def test_corpus_is_spoken_once_and_continued(tmp_path: Path) -> None:
     pytest.importorskip("pyworld")
     texts = ["The lamp is on.", "the lamp is on", "It is 5 past 7", "good night"]
     assert reply_voice.make_corpus(texts[:2], "flite-slt", tmp_path, hours=1.0) == 1
-    assert reply_voice.make_corpus(texts, "flite-slt", tmp_path, hours=1.0) == 3
+    endless = chain(texts, (f"number {n}" for n in count(1)))
+    assert reply_voice.make_corpus(endless, "flite-slt", tmp_path, hours=2.8 / 3600) == 3
     clips = reply_voice.load_corpus(tmp_path)
     assert [c.text for c in clips] == ["the lamp is on", "it is five past seven", "good night"]
     assert [c.stem for c in clips] == ["000000", "000001", "000002"]
