@@ -100,8 +100,8 @@ def augment(
         pcm = convolve(pcm, room)
     if rng.random() < 0.4 * strength:
         pcm = equalise(pcm, rng)
-    if rng.random() < 0.2 + 0.6 * strength:
-        snr = rng.uniform(25 - 22 * strength, 40)
+    if rng.random() < 0.2 + 0.65 * strength:
+        snr = rng.uniform(22 - 20 * strength, 32)
         pcm = mix(pcm, background(len(pcm), rng, scenery, babble), snr)
     peak = 10 ** (rng.uniform(-6 - 24 * strength, -1) / 20)
     return np.asarray(pcm * (peak / max(float(np.abs(pcm).max()), 1e-4)), np.float32)

@@ -79,6 +79,10 @@ class SpeechSource:
         pcm = clip.pcm.astype(np.float32) / 32_768.0
         before, after = rng.integers(0, 6_400), rng.integers(1_600, 8_000)
         pcm = np.pad(pcm, (int(before), int(after)))
+        if rng.random() < 0.15:
+            # The end of another word, as a wake word that was recognised late leaves it.
+            rest = self._draw().pcm[-int(rng.integers(800, 4_800)) :].astype(np.float32) / 32_768.0
+            pcm = np.concatenate([rest, pcm])
         babble = [self._draw().pcm.astype(np.float32) / 32_768.0 for _ in range(2)]
         pcm = augment(pcm, rng, self.scenery, babble, strength)
         warp = WARPS[int(rng.integers(len(WARPS)))]

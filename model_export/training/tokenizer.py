@@ -87,8 +87,10 @@ class Run:
 
     @property
     def strength(self) -> float:
-        """Augmentation, ramped as the loss falls: 0.15 until letters appear, then up to 1."""
-        return float(min(1.0, max(0.15, (1.7 - self.loss) / 0.9)))
+        """Augmentation: 0.15 until letters appear, then ramped by the loss, by the clock at least."""
+        if self.loss > 1.6:
+            return 0.15
+        return float(min(1.0, max((1.7 - self.loss) / 0.9, 0.3 + self.progress)))
 
     def _rate(self) -> float:
         warm = min(1.0, (self.step + 1) / self.recipe.warmup)

@@ -1,0 +1,53 @@
+"""Judges are weighed; when nothing fits, nothing was meant."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.language.calls import Call
+from services.voice.rescoring import Scored, Weights, decide, fit, ranked, total
+
+ON, OFF = Call.of("HassTurnOn", name="bed light"), Call.of("HassTurnOff", name="bed light")
+
+
+def scored(call: Call, ctc: float, lm: float = 0.0, opinion: float | None = None) -> Scored:
+    return Scored("turn on bed light", call, ctc, lm, 0.0, opinion)
+
+
+def test_the_better_fit_wins_when_the_others_are_silent() -> None:
+    assert decide([scored(OFF, -9.0), scored(ON, -2.0)], Weights()) == scored(ON, -2.0)
+
+
+def test_the_language_model_can_turn_a_close_decision() -> None:
+    near, far = scored(ON, -3.0, lm=-12.0), scored(OFF, -4.0, lm=-2.0)
+    assert decide([near, far], Weights(lm=0.5)) == far
+    assert decide([near, far], Weights(lm=0.0)) == near
+
+
+def test_a_call_the_second_recogniser_did_not_think_of_pays_for_it() -> None:
+    alone, backed = scored(ON, -2.0), scored(OFF, -4.0, opinion=0.0)
+    assert decide([alone, backed], Weights(opinion=1.0, unheard=-4.0)) == backed
+
+
+def test_speech_about_something_else_is_nothing() -> None:
+    assert decide([scored(ON, -60.0)], Weights(reject=-1.1)) is None
+    assert decide([], Weights()) is None
+
+
+def test_an_unknown_weight_in_a_bundle_is_named() -> None:
+    with pytest.raises(ValueError, match="'louder'"):
+        Weights.of({"ctc": 1.0, "louder": 2.0})
+
+
+finite = st.floats(-50, 0)
+
+
+@given(st.lists(st.builds(scored, st.sampled_from([ON, OFF]), finite, finite), min_size=1))
+def test_the_choice_is_the_best_total_that_fits(candidates: list[Scored]) -> None:
+    weights = Weights()
+    chosen = decide(candidates, weights)
+    best = ranked(candidates, weights)[0]
+    assert total(best, weights) == max(total(c, weights) for c in candidates)
+    assert chosen == (best if fit(best) >= weights.reject else None)
