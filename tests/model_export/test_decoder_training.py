@@ -132,10 +132,13 @@ def test_corpus_is_spoken_once_and_continued(tmp_path: Path) -> None:
     texts = ["The lamp is on.", "the lamp is on", "It is 5 past 7", "good night"]
     assert reply_voice.make_corpus(texts[:2], "flite-slt", tmp_path, hours=1.0) == 1
     endless = chain(texts, (f"number {n}" for n in count(1)))
-    assert reply_voice.make_corpus(endless, "flite-slt", tmp_path, hours=2.8 / 3600) == 3
+    made = reply_voice.make_corpus(endless, "flite-slt", tmp_path, hours=4 / 3600)
     clips = reply_voice.load_corpus(tmp_path)
-    assert [c.text for c in clips] == ["the lamp is on", "it is five past seven", "good night"]
-    assert [c.stem for c in clips] == ["000000", "000001", "000002"]
+    known = ["the lamp is on", "it is five past seven", "good night", "number one", "number two"]
+    assert [c.text for c in clips] == known[:made]
+    assert [c.stem for c in clips] == [f"{n:06d}" for n in range(made)]
+    seconds = [len(c.pcm) / 16_000 for c in clips]
+    assert sum(seconds[:-1]) < 4 <= sum(seconds)
     for c in clips:
         assert len(c.pcm) == len(c.mel) * HOP == c.pitch.shape[1] * HOP
         assert 120 < np.exp(np.median(c.pitch[0][c.pitch[1] > 0])) < 260  # a woman's voice
