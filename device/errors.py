@@ -22,6 +22,10 @@ class DeviceError(Exception):
         self.problem = problem
         self.remedy = remedy
 
+    def __reduce__(self) -> tuple[type[DeviceError], tuple[str, str, str]]:
+        """Workers in other processes send their errors home."""
+        return type(self), (self.where, self.problem, self.remedy)
+
 
 class BundleError(DeviceError):
     """A bundle that must not be run."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from device.bundle import Bundle
 from device.engine.factory import EngineFactory
 from device.errors import BundleError
@@ -10,22 +12,29 @@ from services.settings import Settings
 from services.voice.families.base import SpeechModel
 
 
-def load_model(settings: Settings) -> SpeechModel:
+def load_model(settings: Settings, **parts: bool) -> SpeechModel:
     """Open the model that the settings name.
+
+    Args:
+        parts: ``tokenizer=False`` or ``opinion=False`` leaves one of the built-in family's two
+            recognisers out, to measure the other alone.
 
     Raises:
         BundleError, EngineError: its bundle is missing, damaged, of another family, or does not
             fit this machine.
+        ValueError: the family has no such parts.
         ModuleNotFoundError: the family wants an optional package that is not installed.
     """
     if settings.model.family == "cascade":
         from services.voice.families.cascade import Cascade
 
+        if parts:
+            raise ValueError(f"the cascade has no parts {', '.join(parts)} to leave out")
         return Cascade()
-    return _built_in(settings)
+    return _built_in(settings, parts)
 
 
-def _built_in(settings: Settings) -> SpeechModel:
+def _built_in(settings: Settings, parts: Mapping[str, bool]) -> SpeechModel:
     from services.voice.families.linnet_mini import LinnetMini
 
     bundle = Bundle.open(chosen_bundle(settings))
@@ -35,4 +44,4 @@ def _built_in(settings: Settings) -> SpeechModel:
             f"is of the family {bundle.manifest.family}, not {settings.model.family}",
             "set model.bundle and model.family to match",
         )
-    return LinnetMini.open(bundle, EngineFactory(threads=settings.model.threads))
+    return LinnetMini.open(bundle, EngineFactory(threads=settings.model.threads), **parts)

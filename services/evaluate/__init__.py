@@ -1,0 +1,1 @@
+"""What ``linnet eval`` measures, and on what: held-out speech, or recordings of people."""
