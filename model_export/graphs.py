@@ -34,7 +34,7 @@ def export_step(step: nn.Module, feeds: Sequence[Feed], outputs: Sequence[str], 
     Raises:
         RuntimeError: the exporter returned nothing.
     """
-    dims = [{axis: Dim.AUTO for axis in feed.open} for feed in feeds]  # type: ignore[attr-defined]
+    dims = [dict.fromkeys(feed.open, Dim.AUTO) for feed in feeds]
     arguments: tuple[Any, ...] = tuple(feed.example for feed in feeds)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the exporter's own deprecations

@@ -26,6 +26,7 @@ from device.engine.onnx_cpu import OnnxCpuEngine
 from device.manifest import Hardware, Schedule, SelfTest
 from device.speech.language_model import LanguageModel
 from device.speech.tokenizer import SpeechTokenizer
+from model_export.families.glm import GlmConfig
 from model_export.families.glm_graph import export_glm
 from model_export.families.linnet_mini.decoder_graphs import export_speech_decoder, export_vocoder
 from model_export.families.linnet_mini.speech_decoder import SpeechDecoder
@@ -43,13 +44,14 @@ from services.language.prompt import AUDIO_SLOT, TEXT_SLOT
 from services.language.vocabulary import Vocabulary
 
 CALIBRATION_CLIPS = 48
+LM_MAX_LEN = GlmConfig(vocab=64).max_len
 LICENCE = "Apache-2.0"
 NOTICE = (
     "Trained from scratch on synthetic speech of espeak-ng (GPL-3.0 program, output unencumbered), "
-    "flite and festival voices (CMU and CSTR licences, free to redistribute), sentence templates of "
+    "flite and festival voices (CMU and CSTR licences, free to redistribute), templates of "
     "home-assistant-intents (CC BY 4.0, Open Home Foundation), CLINC150 (CC BY 3.0), "
     "NLU-Evaluation-Data (CC BY 4.0), and labelled recordings: Picovoice benchmarks (Apache-2.0), "
-    "Mycroft Precise community data (public domain), DSPSpeech-20 (MIT), CMU ARCTIC prompts read by "
+    "Mycroft Precise community data (public domain), DSPSpeech-20 (MIT), ARCTIC prompts read by "
     "Kathleen (CC0), LJSpeech (public domain), LibriSpeech test-other (CC BY 4.0)."
 )
 # What stays in float: the heads and the neck, where a rounding is a wrong letter or a wrong code.
@@ -144,10 +146,10 @@ def lm_feeds(bundle: Bundle, sources: Sources) -> list[dict[str, Array]]:
     """What the language model is fed: prompts in one piece and tokens one by one."""
     recorder = Recorder(OnnxCpuEngine(bundle.part("lm")), keep=400)
     vocabulary = Vocabulary.load(sources.vocabulary, CODES)
-    rng = random.Random(3)  # noqa: S311
+    rng = random.Random(3)
     for said in islice(read_codes(sources.codes), 24):
         ids = understanding(vocabulary, said, rng, 0.0).ids.tolist()
-        model = LanguageModel(recorder, int(bundle.manifest.config["lm_max_len"]))
+        model = LanguageModel(recorder, LM_MAX_LEN)
         model.read(ids[:-6])
         for token in ids[-6:]:
             model.read([token])
@@ -210,7 +212,7 @@ def _head(version: str, self_test: SelfTest | None) -> ManifestHead:
         minimum_runtime="0.1.0",
         hardware=Hardware(memory_mb=512),
         self_test=self_test,
-        config={"codes": CODES, "lm_max_len": 512},
+        config={"codes": CODES, "lm_max_len": LM_MAX_LEN},
     )
 
 

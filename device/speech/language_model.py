@@ -55,7 +55,7 @@ class LanguageModel:
         if len(ids) == 1:
             return total
         feeds = self._feeds(ids[:-1], rows=list(range(len(ids) - 1)))
-        logits = self._engine.run(feeds | self._state.feeds())["logits"]
+        logits = self._engine.run(feeds | self._state.feeds())["logits"].astype(np.float32)
         each = log_softmax(logits)[np.arange(len(ids) - 1), np.asarray(ids[1:])]
         return total + float(each.sum())
 

@@ -45,9 +45,10 @@ class Speaking:
         feeds = {"tokens": np.asarray([codes], np.int64)}
         out = self._voice.decoder.run(feeds, self._decoder)
         # The first frames belong to codes before the beginning.
-        skip = min(self._skip_frames, out["mel"].shape[2])
+        mel, pitch = (out[name].astype(np.float32, copy=False) for name in ("mel", "pitch"))
+        skip = min(self._skip_frames, mel.shape[2])
         self._skip_frames -= skip
-        return self._sound(out["mel"][:, :, skip:], out["pitch"][:, :, skip:])
+        return self._sound(mel[:, :, skip:], pitch[:, :, skip:])
 
     def finish(self) -> Floats:
         """The sound still held back."""

@@ -1,4 +1,4 @@
-"""Speech to codes and letters while it is spoken: the tokenizer part of a bundle, block by block."""
+"""Speech to codes and letters while it is spoken: a bundle's tokenizer, block by block."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from device.engine.contract import Engine
+from device.engine.contract import Array, Engine
 from device.sound.mel import FLOOR, N_MELS, MelStream
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
-MASKED = -1e4  # additive; finite, as the engine contract asks
 BLOCK_MELS = 32  # 320 ms
 FRAMES = 8  # of 25 Hz a block
-CONTEXT = 72  # frames of 25 Hz an attention block looks back
-MAX_SECONDS = 40
+CONTEXT = 72  # frames of 25 Hz an attention block looks back: 2.88 s
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,8 @@ class SpeechTokenizer:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._state = engine.new_state(MAX_SECONDS * 25)
+        self._state = engine.new_state(8 * CONTEXT, window=CONTEXT)
+        self._frames = 0
         self._mel = MelStream()
         self._waiting: Floats = np.zeros((0, N_MELS), np.float32)
 
@@ -61,13 +60,14 @@ class SpeechTokenizer:
         return [Heard(heard.codes[: -(-short // 8)], heard.letters[: -(-short // 2)])]
 
     def _step(self, mel: Floats) -> Heard:
-        past = self._state.cache.length
-        mask = np.zeros((FRAMES, past + FRAMES), np.float32)
-        mask[:, : max(0, past - CONTEXT)] = MASKED
-        feeds = {
+        past = self._state.cache.fed
+        positions = np.arange(self._frames, self._frames + FRAMES, dtype=np.int64)
+        feeds: dict[str, Array] = {
             "mel": np.ascontiguousarray(mel),
-            "position_ids": np.arange(past, past + FRAMES, dtype=np.int64),
-            "mask": mask,
+            "position_ids": positions,
+            # Whatever is fed may be seen: the cache's window is the attention's.
+            "mask": np.zeros((FRAMES, past + FRAMES), np.float32),
         }
+        self._frames += FRAMES
         out = self._engine.run(feeds, self._state)
         return Heard(out["codes"].astype(np.int64), out["ctc"].astype(np.float32))

@@ -107,7 +107,8 @@ class GlmLayer(nn.Module):
         if mask.dim() == 4:
             mask = mask.unsqueeze(1)
         scores = (q * cfg.head_dim**-0.5) @ k + mask  # [B, n_kv, group, T, S]
-        return (scores.softmax(-1) @ v).permute(0, 3, 1, 2, 4).reshape(b, t, cfg.heads, -1)
+        y: Tensor = (scores.softmax(-1) @ v).permute(0, 3, 1, 2, 4)
+        return y.reshape(b, t, cfg.heads, -1)
 
 
 class Glm(nn.Module):
@@ -133,7 +134,7 @@ class Glm(nn.Module):
     def forward(
         self, ids: Tensor, positions: Tensor, mask: Tensor, past: Cache | None = None
     ) -> tuple[Tensor, Cache]:
-        """ids int64 [B, T], positions int64 [T], additive mask → hidden [B, T, C], new cache rows."""
+        """ids int64 [B, T], positions int64 [T], mask → hidden [B, T, C], new cache rows."""
         cos, sin = self.cos[positions], self.sin[positions]
         x = self.word_embeddings(ids)
         fresh: Cache = []

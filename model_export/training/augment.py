@@ -112,7 +112,8 @@ def warped_log_mel(pcm: Floats, warp: float) -> Floats:
     held = np.concatenate([np.zeros(PAD, np.float32), pcm])
     frames = np.lib.stride_tricks.sliding_window_view(held, WINDOW)[::HOP]
     power = np.abs(np.fft.rfft(frames * window(), N_FFT)) ** 2
-    return np.log(np.maximum(power.astype(np.float32) @ filterbank(warp), 1e-5))
+    out: Floats = np.log(np.maximum(power.astype(np.float32) @ filterbank(warp), 1e-5))
+    return out
 
 
 def spec_augment(mel: Floats, rng: np.random.Generator) -> Floats:

@@ -66,7 +66,8 @@ def encode_shard(job: tuple[Path, Path, Path, Path, str, int]) -> None:
     rows: list[Codes] = []
     for copy in range(copies):
         # Ends of silence as the endpointer leaves them: half a second at most.
-        padded = [np.pad(p, (int(rng.integers(4_800)), int(rng.integers(3_200, 8_000)))) for p in pcms]
+        ends = rng.integers([[0, 3_200]], [[4_800, 8_000]], (len(pcms), 2)).tolist()
+        padded = [np.pad(pcm, end) for pcm, end in zip(pcms, ends, strict=True)]
         if copy:
             padded = [augment(p, rng, scenery, pcms[:50], 0.8) for p in padded]
         for start in range(0, len(padded), 16):
@@ -100,16 +101,17 @@ def encode_replies(checkpoint: Path, voice: Path, out: Path) -> None:
         group = paths[start : start + 16]
         rows = encode_many(model, [read_wav(p) for p in group])
         found |= {p.stem: row for p, row in zip(group, rows, strict=True)}
-    np.savez(out, **found)
+    np.savez(out, **found)  # type: ignore[arg-type]  # its stub takes no names
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=("commands", "replies"))
-    parser.add_argument("--checkpoint", type=Path, default=Path(".training/tokenizer/checkpoint.pt"))
-    parser.add_argument("--corpus", type=Path, default=Path(".training/corpus"))
+    base = Path(".training")
+    parser.add_argument("--checkpoint", type=Path, default=base / "tokenizer/checkpoint.pt")
+    parser.add_argument("--corpus", type=Path, default=base / "corpus")
     parser.add_argument("--audio", type=Path, default=Path("../shared/audio"))
-    parser.add_argument("--voice", type=Path, default=Path(".training/reply_voice"))
+    parser.add_argument("--voice", type=Path, default=Path(".training/replies"))
     parser.add_argument("--out", type=Path, default=Path(".training/codes"))
     parser.add_argument("--copies", type=int, default=3)
     parser.add_argument("--processes", type=int, default=2)

@@ -41,7 +41,7 @@ def make_shard(out: Path, number: int, other: Path | None, other_share: float = 
     index_path = out / f"{number:04d}.json"
     if index_path.exists():
         return
-    rng = random.Random(number)  # noqa: S311
+    rng = random.Random(number)
     variants = espeak_variants()
     wanted = list(islice(lines(rng, other, other_share), PER_SHARD))
     clips: list[Clip] = []

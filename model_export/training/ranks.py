@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from torch import Tensor, nn
+from torch.multiprocessing.spawn import spawn
 
 
 def run_ranks(train: Callable[..., None], ranks: int, *args: Any) -> None:
@@ -19,7 +19,7 @@ def run_ranks(train: Callable[..., None], ranks: int, *args: Any) -> None:
         return
     os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
     os.environ.setdefault("MASTER_PORT", "29531")
-    mp.spawn(train, args, nprocs=ranks)
+    spawn(train, args, nprocs=ranks)  # type: ignore[no-untyped-call]
 
 
 def join(rank: int, ranks: int) -> torch.device:

@@ -24,8 +24,8 @@ def real_clips(folder: Path, longest_s: float = 9.0) -> dict[str, list[Clip]]:
         index = folder / f"{name}.jsonl"
         if not index.is_file():
             continue
-        clips = [c for row in index.read_text().splitlines() if (c := _clip(folder, row, longest_s))]
-        found[name] = clips
+        rows = (_clip(folder, row, longest_s) for row in index.read_text().splitlines())
+        found[name] = [clip for clip in rows if clip]
     return found
 
 

@@ -19,8 +19,9 @@ from model_export.training.codes import Utterance
 from model_export.training.text import invented_home
 from services.language import prompt
 from services.language.calls import Call
+from services.language.homeview import EntityView, HomeView
 from services.language.outcome import Outcome
-from services.language.outcome_sample import corpus
+from services.language.outcome_sample import corpus, outcome_of
 from services.language.replies import NOT_UNDERSTOOD, replies
 from services.language.vocabulary import Vocabulary
 
@@ -46,14 +47,14 @@ def understanding(
     vocabulary: Vocabulary, said: Utterance, rng: random.Random, wrong: float
 ) -> Example:
     """Speech → transcript → call; a share of the codes is replaced, as new voices will do."""
-    codes = [rng.randrange(vocabulary.codes) if rng.random() < wrong else int(c) for c in said.codes]
+    any_code = vocabulary.codes
+    codes = [rng.randrange(any_code) if rng.random() < wrong else int(c) for c in said.codes]
     head = prompt.user_speech(vocabulary, codes)
     tail = prompt.transcript(vocabulary, said.text)
     if said.call is None:
         tail += prompt.reply_open(vocabulary)
     else:
-        body = json.loads(said.call)
-        tail += prompt.call(vocabulary, Call.of(body["name"], **body["arguments"]))
+        tail += prompt.call(vocabulary, _call(said.call))
         tail += [vocabulary.tag("<|observation|>")]
     return _example(head, tail)
 
@@ -71,11 +72,19 @@ def answering(
     return _example(head, spoken_turn(vocabulary, reply))
 
 
-def apology(vocabulary: Vocabulary, heard: Utterance, reply: SpokenReply) -> Example:
-    """Speech that calls nothing → the reply that says so."""
+def reading_aloud(
+    vocabulary: Vocabulary, reply: SpokenReply, heard: Utterance, rng: random.Random
+) -> Example:
+    """Any sentence of the reply voice after any turn: only its sound is judged, not its words."""
     head = prompt.user_speech(vocabulary, [int(c) for c in heard.codes])
     head += prompt.transcript(vocabulary, heard.text)
-    return _example(head, spoken_turn(vocabulary, reply))
+    if heard.call is not None:
+        call = _call(heard.call)
+        head += prompt.call(vocabulary, call)
+        head += prompt.observation(vocabulary, outcome_of(rng, _HOME, call))
+    whole = _example(head, spoken_turn(vocabulary, reply))
+    sounds = (whole.ids >= vocabulary.first_code) | (whole.ids == vocabulary.tag("<|user|>"))
+    return Example(whole.ids, whole.judged & sounds)
 
 
 def spoken_turn(vocabulary: Vocabulary, reply: SpokenReply) -> list[int]:
@@ -83,6 +92,14 @@ def spoken_turn(vocabulary: Vocabulary, reply: SpokenReply) -> list[int]:
     audio = vocabulary.audio([int(c) for c in reply.codes])
     body = list(prompt.interleave(text, audio))
     return prompt.reply_open(vocabulary) + body + prompt.reply_close(vocabulary)
+
+
+_HOME = HomeView((EntityView("light.any", "lamp", "light", "office"),), ("office",))
+
+
+def _call(text: str) -> Call:
+    body = json.loads(text)
+    return Call.of(body["name"], **body["arguments"])
 
 
 def _example(head: list[int], tail: list[int]) -> Example:
@@ -94,7 +111,7 @@ def outcomes_of(
     spoken_replies: Mapping[str, npt.NDArray[np.int16]], seed: int, tries: int
 ) -> list[tuple[Outcome, SpokenReply]]:
     """Random outcomes whose reply was spoken; the reply voice's corpus came from the same walk."""
-    rng = random.Random(seed)  # noqa: S311
+    rng = random.Random(seed)
     found = []
     for _ in range(tries):
         outcome = corpus(rng, invented_home(rng))
@@ -110,23 +127,21 @@ def examples(
     spoken_replies: Mapping[str, npt.NDArray[np.int16]],
     pairs: list[tuple[Outcome, SpokenReply]],
     rng: random.Random,
-    answer_share: float = 0.45,
+    aloud_share: float = 0.42,
+    answer_share: float = 0.05,
     wrong: float = 0.06,
 ) -> Iterator[Example]:
     """Training examples for ever."""
     sorry = [SpokenReply(t, spoken_replies[t]) for t in NOT_UNDERSTOOD if t in spoken_replies]
-    nothing = [u for u in utterances if u.call is None]
-    everything = list(spoken_replies.items())
+    voiced = [SpokenReply(text, codes) for text, codes in spoken_replies.items()]
     while True:
         draw, heard = rng.random(), rng.choice(utterances)
-        if draw > answer_share:
-            yield understanding(vocabulary, heard, rng, wrong)
-        elif draw < 0.02 and sorry:
-            yield apology(vocabulary, rng.choice(nothing), rng.choice(sorry))
-        elif draw < 0.2 and pairs:
+        if draw < aloud_share:
+            # Speech that calls nothing is answered by an apology.
+            fixed = heard.call is None and sorry and rng.random() < 0.3
+            yield reading_aloud(vocabulary, rng.choice(sorry if fixed else voiced), heard, rng)
+        elif draw < aloud_share + answer_share and pairs:
             outcome, reply = rng.choice(pairs)
             yield answering(vocabulary, outcome, reply, heard)
         else:
-            # Any sentence of the reply voice: reading aloud is learnt from all of them.
-            text, codes = rng.choice(everything)
-            yield _example([], spoken_turn(vocabulary, SpokenReply(text, codes)))
+            yield understanding(vocabulary, heard, rng, wrong)

@@ -14,42 +14,8 @@ from services.language.homeview import EntityView, HomeView
 from services.language.sample import sample
 from services.language.spoken import spoken
 
-ROOMS = (
-    "kitchen|living room|bedroom|master bedroom|guest room|bathroom|office|hallway|garage|attic|"
-    "basement|dining room|nursery|study|laundry room|porch|patio|garden|balcony|closet|pantry|"
-    "workshop|playroom|library|den|lounge|sun room|utility room|entrance|back yard|kids room|"
-    "downstairs|upstairs|cellar|conservatory|spare room|family room|game room|gym|studio"
-).split("|")
-LIGHTS = (
-    "light|lights|lamp|ceiling light|desk lamp|floor lamp|reading light|bed light|night light|"
-    "standing light|table lamp|spotlight|strip|led strip|chandelier|pendant|wall light|bulb|"
-    "main light|side lamp|mirror light|counter light|corner lamp|string lights|fairy lights|spots|"
-    "bedside lamp|uplight|downlights|lantern|vanity light|accent light"
-).split("|")
-SWITCHES = (
-    "fan|heater|coffee maker|kettle|tv|television|radio|speaker|socket|plug|outlet|switch|pump|"
-    "printer|monitor|computer|humidifier|air purifier|christmas tree|aquarium|toaster|fountain|"
-    "amplifier|projector|router|dehumidifier|electric blanket|boiler|sprinkler|charger|extractor"
-).split("|")
-SENSORS = (
-    "temperature|humidity|outdoor humidity|outdoor temperature|air quality|power meter|"
-    "thermostat|ecobee|rain gauge|co two level|battery level|pressure|noise level|water meter"
-).split("|")
-LOCKS = "front door|back door|side door|garden gate|gate|shed|garage lock|cellar door".split("|")
-COVERS = (
-    "garage door|blinds|curtains|left curtain|shutter|roller blind|awning|bedroom window|gate"
-).split("|")
-OWNERS = "anna|ben|emma|jack|lily|max|oliver|sophie|tom|grandma|dad|mom|zoe|noah|lucy".split("|")
-ADJECTIVES = "big|small|left|right|old|new|red|blue|back|front|upper|lower|far|near".split("|")
-_ONSETS = "b|br|d|f|fl|g|gr|h|j|k|l|m|n|p|pl|r|s|sh|sk|st|t|tr|v|w|z".split("|")
-_VOWELS = "a|e|i|o|u|oo|ee|ar|or".split("|")
-_CODAS = "|n|m|l|r|s|t|k|x|nd|st|sh".split("|")
-
-POLITE_TALK = (
-    "hello|good morning|good night|thank you|thanks|how are you|what can you do|who are you|"
-    "tell me a joke|what is the weather|play some music|stop|yes|no|okay|never mind that|"
-    "what's your name|are you there|sing me a song|good evening|see you later|well done"
-).split("|")
+WORDS: dict[str, list[str]] = json.loads(Path(__file__).with_name("words.json").read_text())
+"""Rooms, things, owners and small talk that invented homes are made of."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +30,8 @@ class Line:
 
 def invented_name(rng: random.Random) -> str:
     """A word nobody has: people name lamps after anything."""
-    count = rng.choice((1, 2, 2))
-    return "".join(
-        rng.choice(_ONSETS) + rng.choice(_VOWELS) + rng.choice(_CODAS) for _ in range(count)
-    )
+    parts = [WORDS[part] for part in ("onsets", "vowels", "codas")] * rng.choice((1, 2, 2))
+    return "".join(rng.choice(part) for part in parts)
 
 
 def _name(rng: random.Random, things: list[str], rooms: list[str]) -> str:
@@ -78,21 +42,23 @@ def _name(rng: random.Random, things: list[str], rooms: list[str]) -> str:
     if style < 0.65:
         return f"{rng.choice(rooms)} {thing}"
     if style < 0.77:
-        return f"{rng.choice(ADJECTIVES)} {thing}"
+        return f"{rng.choice(WORDS['adjectives'])} {thing}"
     if style < 0.87:
-        return f"{rng.choice(OWNERS)}'s {thing}"
+        return f"{rng.choice(WORDS['owners'])}'s {thing}"
     return f"{invented_name(rng)} {thing}" if style < 0.95 else invented_name(rng)
+
+
+_THINGS = {"light": "lights", "switch": "switches", "sensor": "sensors", "lock": "locks"}
 
 
 def invented_home(rng: random.Random) -> HomeView:
     """A home of 4–7 rooms and 10–18 things, no two of a name."""
-    rooms = rng.sample(ROOMS, rng.randint(4, 7))
+    rooms = rng.sample(WORDS["rooms"], rng.randint(4, 7))
     kinds = ["light"] * rng.randint(4, 8) + ["switch"] * rng.randint(2, 5)
     kinds += ["lock", "cover", "sensor", "sensor", "binary_sensor"]
-    things = {"light": LIGHTS, "switch": SWITCHES, "sensor": SENSORS, "lock": LOCKS}
     entities: dict[str, EntityView] = {}
     for n, domain in enumerate(kinds):
-        name = _name(rng, list(things.get(domain, COVERS)), rooms)
+        name = _name(rng, WORDS[_THINGS.get(domain, "covers")], rooms)
         features = frozenset({"brightness", "color"}) if domain == "light" else frozenset()
         area = rng.choice(rooms)
         entities.setdefault(name, EntityView(f"{domain}.{n}", name, domain, area, (), features))
@@ -111,7 +77,7 @@ def commands(rng: random.Random, per_home: int = 8) -> Iterator[Line]:
 
 def other_talk(folder: Path | None) -> list[Line]:
     """Sentences that must call nothing, from ``folder`` (see the model card) when it is there."""
-    lines = [Line(text, None) for text in POLITE_TALK]
+    lines = [Line(text, None) for text in WORDS["polite_talk"]]
     for path in sorted(folder.glob("*.jsonl")) if folder and folder.is_dir() else []:
         for row in path.read_text().splitlines():
             entry = json.loads(row)

@@ -87,7 +87,7 @@ class Run:
 
     @property
     def strength(self) -> float:
-        """Augmentation: 0.15 until letters appear, then ramped by the loss, by the clock at least."""
+        """Augmentation: 0.15 until letters appear, then by the loss, or by the clock if more."""
         if self.loss > 1.6:
             return 0.15
         return float(min(1.0, max((1.7 - self.loss) / 0.9, 0.3 + self.progress)))
@@ -105,7 +105,7 @@ class Run:
             encoded = self.model(batch.mel.to(self.device), self.quantising)
         loss, value = self._loss(encoded, batch)
         self.optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         if ranks.average_gradients(self.model, self.recipe.ranks):
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), 2.0)
             self.optimiser.step()
@@ -157,7 +157,7 @@ class Run:
         self._last = now
         self.trained_s += spent
         if self.rank == 0 and self.step % 50 == 0:
-            print(json.dumps(self._report()), flush=True)  # noqa: T201
+            print(json.dumps(self._report()), flush=True)
         if self.rank == 0 and now - self._saved > self.recipe.save_every_s:
             self.save()
 

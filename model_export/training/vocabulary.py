@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(".training/ranks.tiktoken"))
     parser.add_argument("--other", type=Path, default=Path("../shared/text"))
     args = parser.parse_args()
-    ranks = learn(texts(random.Random(7), args.other, 20_000))  # noqa: S311
+    ranks = learn(texts(random.Random(7), args.other, 20_000))
     rows = [f"{base64.b64encode(piece).decode()} {rank}" for piece, rank in ranks.items()]
     args.out.write_text("\n".join(rows) + "\n")
 

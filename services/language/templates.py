@@ -1,8 +1,8 @@
 """Sentence templates of the calls this appliance understands, as small trees of whole words.
 
-Most come from the ``home-assistant-intents`` package (Open Home Foundation, CC BY 4.0 / Apache-2.0),
-read with ``hassil``'s own parser; ``EXTRA`` adds what people say and the package lacks. Written
-forms (``50%``, ``hour[s]``) are turned into spoken ones first, so a word is always a whole word.
+Most come from the ``home-assistant-intents`` package (Open Home Foundation, CC BY 4.0), read with
+``hassil``'s own parser; ``EXTRA`` adds what people say and the package lacks. Written forms
+(``50%``, ``hour[s]``) are turned into spoken ones first, so a word is always a whole word.
 """
 
 from __future__ import annotations
@@ -77,7 +77,9 @@ SELECTED: dict[tuple[str, str], frozenset[str]] = {
     ("HassLightSet", "name_brightness"): frozenset({"light"}),
     ("HassLightSet", "name_color"): frozenset({"light"}),
     ("HassGetState", "name_only"): frozenset({"sensor", "light", "switch", "lock", "cover"}),
-    ("HassGetState", "name_state"): frozenset({"light", "switch", "cover", "lock", "binary_sensor"}),
+    ("HassGetState", "name_state"): frozenset(
+        {"light", "switch", "cover", "lock", "binary_sensor"}
+    ),
     ("HassStartTimer", "hours_only"): frozenset(),
     ("HassStartTimer", "minutes_only"): frozenset(),
     ("HassStartTimer", "seconds_only"): frozenset(),

@@ -30,7 +30,7 @@ class Scored:
 
 @dataclass(frozen=True)
 class Weights:
-    """How much each judge counts, and when nobody is convinced; tuned by ``model_export.tuning``."""
+    """How much each judge counts, and when nobody is convinced; shipped in the bundle."""
 
     ctc: float = 1.0
     lm: float = 0.5

@@ -249,4 +249,5 @@ class Tokenizer(nn.Module):
 
     def _letters(self, head: nn.Module, h: Tensor) -> Tensor:
         b, frames, _ = h.shape
-        return head(h).view(b, frames * 2, self.cfg.letters).log_softmax(-1)
+        logits: Tensor = head(h).view(b, frames * 2, self.cfg.letters)
+        return logits.log_softmax(-1)

@@ -49,7 +49,7 @@ class AudioDelta:
 
 @dataclass(frozen=True)
 class TurnEnd:
-    """call: waiting for an outcome; done: the reply is complete; cancelled: the turn was dropped."""
+    """call: an outcome is awaited; done: the reply is complete; cancelled: the turn was dropped."""
 
     reason: Literal["call", "done", "cancelled"]
 

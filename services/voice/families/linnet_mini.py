@@ -10,13 +10,16 @@ reply's sound is the language model's own.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from device.bundle import Bundle
 from device.engine.contract import Engine
+from device.speech.language_model import Floats, LanguageModel
+from device.speech.speaking import Speaking, Voice
+from device.speech.tokenizer import Heard, SpeechTokenizer
 from services.language import prompt
 from services.language.alphabet import decode
 from services.language.calls import Call
@@ -35,10 +38,7 @@ from services.voice.families.base import (
     Transcript,
     TurnEnd,
 )
-from device.speech.language_model import Floats, LanguageModel
 from services.voice.rescoring import Scored, Weights, decide
-from device.speech.speaking import Speaking, Voice
-from device.speech.tokenizer import Heard, SpeechTokenizer
 
 SAMPLE_RATE_OUT = 16_000  # Hz
 CODE_SAMPLES = 1_280  # 80 ms a code
@@ -47,6 +47,18 @@ FIRST_CODES, NEXT_CODES = 4, 5  # codes a piece of sound is made from: soon firs
 LONGEST_REPLY = 150  # codes: 12 s
 
 EngineOpener = Callable[[Bundle, str], Engine]
+
+
+def number(config: Mapping[str, object], key: str) -> int:
+    """A whole number of a bundle's configuration.
+
+    Raises:
+        ValueError: it is missing or no whole number.
+    """
+    value = config.get(key)
+    if not isinstance(value, int):
+        raise ValueError(f"manifest config.{key} must be a whole number, not {value!r}")
+    return value
 
 
 @dataclass(frozen=True)
@@ -70,11 +82,11 @@ class LinnetMini:
             ValueError: the vocabulary or the weights in the bundle are not readable.
         """
         config = bundle.manifest.config
-        codes = int(config["codes"])
+        codes = number(config, "codes")
         weights = {
-            key.removeprefix("rescoring_"): float(value)
+            key.removeprefix("rescoring_"): value
             for key, value in config.items()
-            if key.startswith("rescoring_")
+            if key.startswith("rescoring_") and isinstance(value, int | float)
         }
         voice = Voice(engines(bundle, "speech_decoder"), engines(bundle, "vocoder"), pad=codes)
         return cls(
@@ -82,7 +94,7 @@ class LinnetMini:
             engines(bundle, "tokenizer"),
             engines(bundle, "lm"),
             voice,
-            int(config["lm_max_len"]),
+            number(config, "lm_max_len"),
             Weights.of(weights),
         )
 
@@ -143,7 +155,9 @@ class LinnetMiniSession:
         """What may have been said, judged; call after the last ``hear``."""
         greedy = self._search.greedy_score
         return [
-            Scored(c.text, c.call, c.ctc_score - greedy, self._lm_score(c.text, c.call), c.prior, None)
+            Scored(
+                c.text, c.call, c.ctc_score - greedy, self._lm_score(c.text, c.call), c.prior, None
+            )
             for c in self._search.best(CANDIDATES)
         ]
 
