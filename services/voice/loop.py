@@ -12,28 +12,19 @@ from __future__ import annotations
 
 import logging
 import queue
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
-import numpy as np
-
 from device.sound.clock import Clock, MonotonicClock
-from device.sound.frames import FRAME_MS, SAMPLE_RATE, AudioSink, Frame, FrameSource, Pcm
+from device.sound.frames import SAMPLE_RATE, AudioSink, Frame, FrameSource, Pcm
 from device.sound.playback import PlaybackQueue
-from device.speech_activity import SpeechActivity, last_voiced
+from device.speech_activity import SpeechActivity
 from device.wake.detector import WakeDetector
 from services.voice.controller import Action, Controller, Dwell, Event, State
-from services.voice.endpoint import (
-    Barge,
-    BargeIn,
-    BargeInConfig,
-    Decision,
-    EndpointConfig,
-    Endpointer,
-)
+from services.voice.ear import Ear, EarConfig
+from services.voice.endpoint import Barge, Decision
 from services.voice.families.base import FunctionCall, SpeechModel, Transcript, TurnEnd
 from services.voice.runner import Executed, Failed, HomePort, Note, ReplyText, TurnRunner
 from services.voice.timeline import Kind, Timeline, TimelineEvent
@@ -43,7 +34,6 @@ log = logging.getLogger(__name__)
 
 __all__ = ["HomePort", "LoopConfig", "TimelineEvent", "VoiceLoop"]
 
-MAX_LAG_S = 0.3  # the most by which the speech detector is late at the end of a word
 _DEAF = {State.MUTED, State.UPDATING}
 _HEARING = {State.WAKING, State.LISTENING}
 
@@ -63,20 +53,10 @@ class HomeStep(Protocol):
 
 @dataclass(frozen=True)
 class LoopConfig:
-    """How the loop behaves; times in milliseconds."""
+    """How the loop behaves."""
 
-    endpoint: EndpointConfig = field(default_factory=EndpointConfig)
-    barge_in: BargeInConfig = field(default_factory=BargeInConfig)
+    ear: EarConfig = field(default_factory=EarConfig)
     dwell: Dwell = field(default_factory=Dwell)
-    preroll_ms: int = 150
-    """Sound from before the wake word was recognised that already belongs to the command: it is
-    recognised up to 200 ms after its end."""
-    gap_ms: int = 300
-    """A pause this recent is taken for the end of the wake word instead."""
-    barge_preroll_ms: int = 700
-    """Sound kept from before an interruption by speech was certain."""
-    hear_ms: int = 40
-    """Sound given to the model at a time."""
     interrupt_by_speech: bool = True
     """Whether speech stops a reply; needs an echo canceller where a loudspeaker is heard."""
     duck_gain: float = 0.25
@@ -115,22 +95,15 @@ class VoiceLoop:
         self.worker = worker or ThreadWorker()
         self.controller = Controller(dwell=self.config.dwell)
         self.last_step_s = self.clock.now()
-        self._wake = wake
-        self._activity = activity
+        self._ear = Ear(wake, activity, self.config.ear)
         self._notes: queue.SimpleQueue[Note] = queue.SimpleQueue()
         self._steps: queue.SimpleQueue[HomeStep] = queue.SimpleQueue()
         self._commands: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._announcements: queue.SimpleQueue[Pcm] = queue.SimpleQueue()
         self._runner = TurnRunner(
             model, home, self.playback, self.controller.fence, self.clock, self._notes.put
         )
         self._timeline = Timeline(emit)
-        self._ring: deque[tuple[Frame, bool]] = deque(
-            maxlen=max(self.config.barge_preroll_ms, self.config.gap_ms) // FRAME_MS
-        )
-        self._barge = BargeIn(self.config.barge_in)
-        self._endpointer: Endpointer | None = None
-        self._utterance: list[Pcm] = []
-        self._unsent: list[Pcm] = []
         self._turn_id = 0
         self._model_done = False
         self._stopping = False
@@ -145,12 +118,10 @@ class VoiceLoop:
         """Give this to the home as its observer: commands and confirmations get exact times."""
         self._steps.put(step)
 
-    def announce(self, pcm: Pcm) -> bool:
-        """Sound float32[n] that belongs to no turn, such as a timer's ring; the wake word ends it.
-
-        False while a turn is going on or when there is no room: try again later.
-        """
-        return not self.busy and self.playback.enqueue(self.controller.fence.current, pcm)
+    def announce(self, pcm: Pcm) -> None:
+        """Sound float32[n] that belongs to no turn, such as a timer's ring, as soon as none is
+        going on; the wake word ends it."""
+        self._announcements.put(pcm)
 
     def stop(self) -> None:
         """Make ``run`` return at the next frame."""
@@ -191,53 +162,36 @@ class VoiceLoop:
             self._hear(frame)
         self._watch_playback(t)
         self._carry_out(self.controller.tick(t), t, "timeout")
+        if not self._announcements.empty() and not self.busy:
+            self.playback.enqueue(self.controller.fence.current, self._announcements.get_nowait())
 
     def _hear(self, frame: Frame) -> None:
-        speech = self._activity.feed(frame.pcm) > 0.5
-        self._ring.append((frame, speech))
-        if self._wake.feed(frame.pcm):
+        woke, speech = self._ear.feed(frame)
+        if woke:
             self._handle(Event.WAKE, frame.t)
         elif self.state in _HEARING:
-            self._listen(frame, speech)
+            complete = self._runner.complete_turn == self._turn_id
+            decision = self._ear.listen(frame, speech, complete)
+            self._send(self._ear.take())
+            self._decide(decision, frame.t)
         elif self.state is State.SPEAKING or self.state is State.FOLLOW_UP:
             self._watch_barge_in(frame.t, speech)
 
-    def _listen(self, frame: Frame, speech: bool) -> None:
-        self._utterance.append(frame.pcm)
-        self._unsent.append(frame.pcm)
-        if len(self._unsent) * FRAME_MS >= self.config.hear_ms:
-            self._send_unsent()
-        if self._endpointer is not None:
-            complete = self._runner.complete_turn == self._turn_id
-            self._decide(self._endpointer.feed(frame.t, speech, complete), frame.t)
-
     def _decide(self, decision: Decision, t: float) -> None:
-        if decision is Decision.START and self._endpointer is not None:
-            started = self._endpointer.started_at
-            self._mark("speech_start", t if started is None else started)
+        if decision is Decision.START:
+            self._mark("speech_start", self._ear.started_at(t))
             self._handle(Event.SPEECH_START, t)
         elif decision is Decision.END:
-            self._mark("speech_end", self._end_of_speech(t))
+            self._mark("speech_end", self._ear.ended_at(t))
             self._mark("endpoint", t)
             self._handle(Event.SPEECH_END, t)
         elif decision is Decision.TIMEOUT:
             self._handle(Event.NO_SPEECH, t)
 
-    def _end_of_speech(self, t: float) -> float:
-        """Clock time of the last voiced sample: the earlier of the detector's and the level's.
-
-        The detector lags by some 80 ms; latencies counted from it alone would flatter us.
-        """
-        heard = self._endpointer.last_speech if self._endpointer is not None else None
-        sound = np.concatenate(self._utterance)
-        by_level = t - (len(sound) - last_voiced(sound)) / SAMPLE_RATE
-        # level alone loses words that are buried in noise: it may correct, not overrule
-        return by_level if heard is None else max(min(heard, by_level), heard - MAX_LAG_S)
-
     def _watch_barge_in(self, t: float, speech: bool) -> None:
         if not self.config.interrupt_by_speech and self.state is State.SPEAKING:
             return
-        barge = self._barge.feed(t, speech)
+        barge = self._ear.over_reply(t, speech)
         if barge is Barge.SUSPECT:
             self.playback.duck(self.config.duck_gain)
         elif barge is Barge.CLEAR:
@@ -261,19 +215,13 @@ class VoiceLoop:
         while not self._commands.empty():
             self._handle(self._commands.get_nowait(), t)
             if self.state in _DEAF:
-                self._forget()
+                self._ear.forget()
         while not self._steps.empty():
             step = self._steps.get_nowait()
             kind: Kind = "command_sent" if step.kind == "sent" else "confirmed"
             self._timeline.mark(step.turn_id, kind, step.at_s, entity_id=step.entity_id)
         while not self._notes.empty():
             self._take_note(self._notes.get_nowait(), t)
-
-    def _forget(self) -> None:
-        """Nothing said before muting may be heard after it."""
-        self._ring.clear()
-        self._wake.reset()
-        self._activity.reset()
 
     def _take_note(self, note: Note, t: float) -> None:
         if not self.controller.fence.admits(note.turn_id):
@@ -306,7 +254,7 @@ class VoiceLoop:
             elif action is Action.OPEN_TURN:
                 self._open_turn(t, by_wake=reason == Event.WAKE.value)
             elif action is Action.CLOSE_EAR:
-                self._send_unsent()
+                self._send(self._ear.take(everything=True))
                 self._submit(partial(self._runner.respond, self._turn_id))
             elif action is Action.DROP_TURN:
                 self._runner.cancel()
@@ -319,28 +267,13 @@ class VoiceLoop:
         turn_id = self._turn_id = self.controller.fence.current
         self.playback.flush(below=turn_id)  # a ringing timer is silenced by the wake word
         self.playback.duck(1.0)
-        self._barge.reset()
         self._model_done = False
-        heard = self._after_wake() if by_wake else list(self._ring)
-        self._utterance = [frame.pcm for frame, _ in heard]
-        self._unsent = list(self._utterance)
+        self._submit(partial(self._runner.begin, turn_id))
         if by_wake:
             self._mark("wake", t)
-        self._submit(partial(self._runner.begin, turn_id))
-        self._endpointer = Endpointer(self.config.endpoint, t, by_wake)
-        if not by_wake:  # the words that interrupted are the beginning of the sentence
-            first = heard[0][0].t - FRAME_MS / 1000 if heard else t
-            self._endpointer = Endpointer(self.config.endpoint, first, after_wake=False)
-            for frame, speech in heard:
-                self._decide(self._endpointer.feed(frame.t, speech), frame.t)
-
-    def _after_wake(self) -> list[tuple[Frame, bool]]:
-        """The frames since the wake word ended: since the last pause, else a fixed while."""
-        recent = list(self._ring)[-(self.config.gap_ms // FRAME_MS) :]
-        for index in range(len(recent) - 1, 0, -1):
-            if recent[index - 1][1] and not recent[index][1]:
-                return recent[index:]
-        return recent[-(self.config.preroll_ms // FRAME_MS) :]
+            self._ear.open_after_wake(t)
+        else:
+            self._decide(self._ear.open_after_speech(t), t)
 
     def _interrupt_now(self, reason: str, t: float) -> None:
         """Silence, cancel, and keep what was heard; the fence has been raised already."""
@@ -363,14 +296,11 @@ class VoiceLoop:
         self._submit(partial(self._runner.finish, turn_id, heard))
         self._mark("turn_end", t, reason="done", samples_heard=heard)
         self._turn_id = 0
-        self._barge.reset()
+        self._ear.reply_begins()
 
-    def _send_unsent(self) -> None:
-        if not self._unsent:
-            return
-        turn_id, pcm = self._turn_id, np.concatenate(self._unsent)
-        self._unsent = []
-        self._submit(partial(self._runner.hear, turn_id, pcm))
+    def _send(self, pcm: Pcm | None) -> None:
+        if pcm is not None:
+            self._submit(partial(self._runner.hear, self._turn_id, pcm))
 
     def _submit(self, job: Callable[[], None]) -> None:
         if not self.worker.submit(job):

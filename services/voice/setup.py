@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from device.bundle import Bundle
 from device.engine.factory import EngineFactory
@@ -16,6 +17,7 @@ from device.wake.micro_wakeword import MicroWakeWordDetector
 from services.bundles import chosen_bundle
 from services.settings import Settings
 from services.voice.daemon import Box
+from services.voice.ear import EarConfig
 from services.voice.endpoint import EndpointConfig
 from services.voice.families.base import SpeechModel
 from services.voice.loop import HomePort, LoopConfig, VoiceLoop
@@ -31,11 +33,13 @@ def loop_config(settings: Settings) -> LoopConfig:
     chosen = settings.endpoint
     defaults = EndpointConfig()
     return LoopConfig(
-        endpoint=EndpointConfig(
-            trailing_silence_ms=chosen.silence_ms,
-            complete_silence_ms=min(defaults.complete_silence_ms, chosen.silence_ms),
-            max_utterance_ms=int(chosen.longest_s * 1000),
-            no_speech_ms=int(chosen.no_speech_s * 1000),
+        ear=EarConfig(
+            endpoint=EndpointConfig(
+                trailing_silence_ms=chosen.silence_ms,
+                complete_silence_ms=min(defaults.complete_silence_ms, chosen.silence_ms),
+                max_utterance_ms=int(chosen.longest_s * 1000),
+                no_speech_ms=int(chosen.no_speech_s * 1000),
+            )
         )
     )
 
@@ -73,25 +77,26 @@ def open_loop(
 
 
 def open_box(settings: Settings) -> Box:
-    """Everything the daemon runs, from microphone to broker."""
-    audio = PortAudio()
-    source = audio.source(settings.audio.input)
-    sink = audio.sink(settings.audio.output)
-    loops: list[VoiceLoop] = []
-    home = open_home(
-        settings,
-        observe=lambda step: loops[0].home_step(step),
-        ring=lambda timer: loops[0].announce(ring()),
-    )
-    loop = open_loop(settings, open_model(settings), home, emit=_report(settings))
-    loops.append(loop)
-    home.start()
+    """Everything the daemon runs, from microphone to broker.
 
-    def close() -> None:
-        home.stop()
-        audio.close()
-
-    return Box(loop, source, sink, close)
+    Raises:
+        DeviceError: no sound, or no usable bundle; nothing stays open then.
+    """
+    with ExitStack() as opened:
+        audio = opened.enter_context(PortAudio())
+        source = audio.source(settings.audio.input)
+        opened.callback(source.close)
+        sink = audio.sink(settings.audio.output)
+        loops: list[VoiceLoop] = []
+        home = open_home(
+            settings,
+            observe=lambda step: loops[0].home_step(step),
+            ring=lambda timer: loops[0].announce(ring()),
+        )
+        loops.append(open_loop(settings, open_model(settings), home, emit=_report(settings)))
+        home.start()
+        opened.callback(home.stop)
+        return Box(loops[0], source, sink, opened.pop_all().close)
 
 
 def _report(settings: Settings) -> Callable[[TimelineEvent], None]:

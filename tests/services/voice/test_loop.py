@@ -331,11 +331,19 @@ def test_replies_must_have_the_rate_of_the_house() -> None:
 
 def test_the_wake_word_ends_a_ringing_timer() -> None:
     stage = Stage(Script())
-    assert stage.loop.announce(voice(5.0))
-    assert not stage.loop.announce(voice(5.0))  # one at a time
+    stage.loop.announce(voice(5.0))
     stage.play(silence(0.5), wake(), silence(0.2))
     assert np.abs(stage.sink.played[:8_000]).max() > 0.3
     assert not stage.sink.played[8_160:].any()
+
+
+def test_a_timer_rings_when_the_turn_is_over() -> None:
+    stage = Stage(Script(call=LIGHT_ON, seconds=0.3))
+    stage.home.before_execute = lambda: stage.loop.announce(voice(0.5))
+    stage.play(wake(), silence(0.3), speech(1.0), silence(2.0))
+    assert stage.event("turn_end").data["reason"] == "done"
+    rung = stage.sink.played[round(stage.event("turn_end").at_s * 16_000) :]
+    assert np.count_nonzero(np.abs(rung) > 0.01) > 0.4 * 16_000
 
 
 def test_exact_times_of_the_home_join_the_story() -> None:

@@ -79,7 +79,7 @@ def test_wake_word_then_command(pause: float, background: float, tmp_path: Path)
 
 
 def test_a_silent_wake_ends_without_a_command(tmp_path: Path) -> None:
-    events, model, _ = play([gap(1.0), say("okay nabu", tmp_path), gap(1.0)], Script())
+    events, _, _ = play([gap(1.0), say("okay nabu", tmp_path), gap(1.0)], Script())
     assert [event.kind for event in events] == ["wake", "turn_end"]
     assert events[-1].data["reason"] == "no_speech"
 
