@@ -52,7 +52,7 @@ class Recogniser:
         self._decoder.end_utt()
         best = self._decoder.hyp()
         heard = best.hypstr if best is not None else ""
-        return Heard(heard, _in_order(text.split(), heard.split()), len(text.split()))
+        return Heard(heard, in_order(text.split(), heard.split()), len(text.split()))
 
 
 def differences(before: World, after: World, expect: World) -> list[str]:
@@ -100,7 +100,7 @@ def _same(found: object, wanted: object) -> bool:
     return found == wanted
 
 
-def _in_order(wanted: Sequence[str], heard: Sequence[str]) -> int:
+def in_order(wanted: Sequence[str], heard: Sequence[str]) -> int:
     """Length of the longest common subsequence."""
     row = [0] * (len(heard) + 1)
     for word in wanted:
