@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-from services.commands.common import add_family, add_json, positive
+from services.commands.common import add_config, add_family, add_json, positive
 
 HELP = "measure time to the first audible sample, real-time factor and memory at real pace"
 EXAMPLE = "linnet bench --limit 10 --json"
@@ -12,8 +13,15 @@ EXAMPLE = "linnet bench --limit 10 --json"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=positive, metavar="N", help="only N turns")
+    parser.add_argument(
+        "--one-core", action="store_true", help="let everything share one processor core"
+    )
+    parser.add_argument(
+        "--bundle", type=Path, metavar="DIR", help="model bundle (default: the settings')"
+    )
     add_family(parser)
     add_json(parser)
+    add_config(parser)
 
 
 def run(args: argparse.Namespace) -> int:

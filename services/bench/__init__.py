@@ -1,0 +1,1 @@
+"""What ``linnet bench`` plays, and how it is timed."""
