@@ -8,6 +8,7 @@ ones. The fp32 bundle stays beside the checkpoints: ``linnet eval --bundle`` com
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import tempfile
 from collections.abc import Mapping
@@ -43,6 +44,7 @@ from model_export.training.tokenizer import load_tokenizer
 from services.language.prompt import AUDIO_SLOT, TEXT_SLOT
 from services.language.vocabulary import Vocabulary
 
+MODEL_CARD = Path("docs/model_card.md")
 CALIBRATION_CLIPS = 48
 LM_MAX_LEN = GlmConfig(vocab=64).max_len
 LICENCE = "Apache-2.0"
@@ -70,6 +72,8 @@ class Sources:
     vocabulary: Path
     corpus: Path
     codes: Path
+    evaluation: Path
+    """JSON of figure name → number, measured on this very model; may be missing."""
 
 
 class Recorder:
@@ -98,7 +102,7 @@ def main() -> None:
     base: Path = args.training
     sources = Sources(
         base / "tokenizer/checkpoint.pt", base / "lm/checkpoint.pt", base / "t2m", base / "vocoder",
-        base / "ranks.tiktoken", base / "corpus", base / "codes",
+        base / "ranks.tiktoken", base / "corpus", base / "codes", base / "evaluation.json",
     )  # fmt: skip
     release(sources, args.version, args.out, base / "bundle-fp32")
 
@@ -187,19 +191,20 @@ def _pack(
     self_test = work / "self_test.wav"
     pcm = _utterances(sources.corpus, 1)[0]
     soundfile.write(self_test, pcm, 16_000, subtype="PCM_16")
-    files = {"vocabulary": sources.vocabulary, "self_test": self_test}
-    head = _head(version, None)
+    files = {"vocabulary": sources.vocabulary, "self_test": self_test, "model_card": MODEL_CARD}
+    head = _head(version, sources.evaluation, None)
     # Packed twice: the tokens of the self-test are what these very graphs say.
     first = pack(out, head, parts, files, replace=True)
     tokenizer = SpeechTokenizer(OnnxCpuEngine(first.part("tokenizer")))
     heard, _ = soundfile.read(self_test, dtype="float32")
     blocks = tokenizer.hear(heard) + tokenizer.finish()
     tokens = tuple(int(code) for block in blocks for code in block.codes)
-    head = _head(version, SelfTest(file="self_test.wav", tokens=tokens))
+    self_tested = SelfTest(file="self_test.wav", tokens=tokens)
+    head = _head(version, sources.evaluation, self_tested)
     return pack(out, head, parts, files, replace=True)
 
 
-def _head(version: str, self_test: SelfTest | None) -> ManifestHead:
+def _head(version: str, evaluation: Path, self_test: SelfTest | None) -> ManifestHead:
     return ManifestHead(
         family="linnet_mini",
         version=version,
@@ -211,6 +216,7 @@ def _head(version: str, self_test: SelfTest | None) -> ManifestHead:
         notice=NOTICE,
         minimum_runtime="0.1.0",
         hardware=Hardware(memory_mb=512),
+        evaluation=json.loads(evaluation.read_text()) if evaluation.exists() else {},
         self_test=self_test,
         config={"codes": CODES, "lm_max_len": LM_MAX_LEN},
     )

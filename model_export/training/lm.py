@@ -40,7 +40,7 @@ class Recipe:
     ranks: int = 2
     lr: float = 1.5e-3
     warmup: int = 200  # steps
-    tokens: int = 6_000  # a batch
+    tokens: int = 2_500  # a batch, in each process
     save_every_s: float = 150.0
 
 
@@ -84,7 +84,8 @@ class Run:
         )
         self.step, self.trained_s, self.tokens = 0, 0.0, 0.0
         self.losses = {"text": 7.0, "audio": 7.0}
-        self._last = self._saved = time.monotonic()
+        self._last: float | None = None  # loading is not training
+        self._saved = time.monotonic()
         self._load()
 
     @property
@@ -109,6 +110,7 @@ class Run:
             yield from groups
 
     def update(self, batch: list[Example]) -> None:
+        self._last = self._last or time.monotonic()
         for group in self.optimiser.param_groups:
             warm = min(1.0, (self.step + 1) / self.recipe.warmup)
             group["lr"] = self.recipe.lr * warm * min(1.0, 1.3 * (1.0 - self.progress) + 0.01)
@@ -144,7 +146,7 @@ class Run:
         self.step += 1
         self.tokens += tokens * self.recipe.ranks
         now = time.monotonic()
-        self.trained_s += ranks.agree([now - self._last], self.recipe.ranks)[0]
+        self.trained_s += ranks.agree([now - (self._last or now)], self.recipe.ranks)[0]
         self._last = now
         if self.rank == 0 and self.step % 50 == 0:
             print(json.dumps({

@@ -75,7 +75,8 @@ class Run:
         )
         self.step, self.trained_s, self.audio_s, self.skipped = 0, 0.0, 0.0, 0
         self.loss, self.quantising = 3.0, False
-        self._last = self._saved = time.monotonic()
+        self._last: float | None = None  # loading is not training
+        self._saved = time.monotonic()
         self._vectors: list[Tensor] = []
         self._load()
 
@@ -99,6 +100,7 @@ class Run:
     # -- one step ----------------------------------------------------------------------------
 
     def update(self, batch: Batch) -> None:
+        self._last = self._last or time.monotonic()
         for group in self.optimiser.param_groups:
             group["lr"] = self._rate()
         with torch.autocast(self.device.type, torch.bfloat16):
@@ -153,7 +155,7 @@ class Run:
         self.audio_s += float(batch.frames.sum()) * 0.02 * self.recipe.ranks
         now = time.monotonic()
         # The clock of process 0 counts for all, so that they stop at the same step.
-        spent, self.loss = ranks.agree([now - self._last, self.loss], self.recipe.ranks)
+        spent, self.loss = ranks.agree([now - (self._last or now), self.loss], self.recipe.ranks)
         self._last = now
         self.trained_s += spent
         if self.rank == 0 and self.step % 50 == 0:

@@ -233,6 +233,11 @@ class LinnetMiniSession:
             return None
         return code
 
+    @property
+    def history_length(self) -> int:
+        """Ids in the conversation."""
+        return self._lm.length
+
     def commit(self, samples_heard: int) -> None:
         """Cut the conversation to the codes whose sound was played."""
         heard = -(-samples_heard // CODE_SAMPLES)
