@@ -23,4 +23,5 @@ def training_voice(rng: random.Random, variants: list[str]) -> Voice:
     if label == "espeak":
         usable = [v for v in variants if v not in HELD_OUT_ESPEAK]
         return Voice("espeak", f"{rng.choice(_ACCENTS)}+{rng.choice(usable)}", pitch, rate)
-    return Voice(*label.split(":"), pitch, rate)
+    engine, name = label.split(":")
+    return Voice(engine, name, pitch, rate)
