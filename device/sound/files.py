@@ -187,3 +187,20 @@ class RecordingSink:
     def played(self) -> Pcm:
         """float32[n]: everything since the start, silence included."""
         return np.concatenate([np.zeros(0, np.float32), *self._played])
+
+
+class DiscardingSink:
+    """Plays to nobody, in step with the input: replies take the time they would take aloud."""
+
+    def __init__(self) -> None:
+        self._pull: Pull | None = None
+
+    def start(self, pull: Pull) -> None:
+        self._pull = pull
+
+    def tick(self, t: float) -> None:
+        if self._pull is not None:
+            self._pull(FRAME_SAMPLES, t)
+
+    def close(self) -> None:
+        self._pull = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from services.commands.common import add_config
 
@@ -11,6 +12,12 @@ EXAMPLE = "linnet run --config /etc/linnet/linnet.toml"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--input",
+        type=Path,
+        metavar="WAV",
+        help="hear a recording, then silence, instead of the microphone: a trial without sound",
+    )
     add_config(parser)
 
 

@@ -15,6 +15,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 from typing import Generic, TypeVar
 
@@ -171,7 +172,7 @@ class Watched:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Run the daemon with ``args.config``; returns an exit code."""
+    """Run the daemon with ``args.config``, hearing ``args.input`` if given; an exit code."""
     from services.voice.setup import open_box
 
     def load() -> Settings:
@@ -179,4 +180,4 @@ def main(args: argparse.Namespace) -> int:
         logs.configure(settings.log.level, settings.log.format)
         return settings
 
-    return Daemon(load, open_box).serve()
+    return Daemon(load, partial(open_box, recording=args.input)).serve()

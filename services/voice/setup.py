@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 
-from device.bundle import Bundle
-from device.engine.factory import EngineFactory
 from device.sound.chime import ring
+from device.sound.clock import MonotonicClock
+from device.sound.files import DiscardingSink, FileSource, read_audio
+from device.sound.frames import AudioSink, FrameSource
 from device.sound.playback import PlaybackQueue
 from device.sound.portaudio import PortAudio
 from device.speech_activity import LEVELS, GatedActivity
 from device.wake.micro_wakeword import MicroWakeWordDetector
-from services.bundles import chosen_bundle
+from services.home.executor import Home
+from services.models import load_model
 from services.settings import Settings
 from services.voice.daemon import Box
 from services.voice.ear import EarConfig
@@ -26,6 +28,8 @@ from services.voice.worker import Worker
 from services.wiring import open_home
 
 log = logging.getLogger(__name__)
+
+SETTLE_S = 1.0  # in which the broker should have told of the devices it remembers
 
 
 def loop_config(settings: Settings) -> LoopConfig:
@@ -42,18 +46,6 @@ def loop_config(settings: Settings) -> LoopConfig:
             )
         )
     )
-
-
-def open_model(settings: Settings) -> SpeechModel:
-    """The speech model the settings name.
-
-    Raises:
-        BundleError, EngineError: the bundle is missing, damaged or does not fit this machine.
-    """
-    family = importlib.import_module(f"services.voice.families.{settings.model.family}")
-    bundle = Bundle.open(chosen_bundle(settings))
-    model: SpeechModel = family.open(bundle, EngineFactory(threads=settings.model.threads))
-    return model
 
 
 def open_loop(
@@ -76,27 +68,50 @@ def open_loop(
     )
 
 
-def open_box(settings: Settings) -> Box:
+def open_box(settings: Settings, recording: Path | None = None) -> Box:
     """Everything the daemon runs, from microphone to broker.
+
+    Args:
+        recording: is heard instead of the microphone, then silence; replies are not sounded.
 
     Raises:
         DeviceError: no sound, or no usable bundle; nothing stays open then.
     """
     with ExitStack() as opened:
-        audio = opened.enter_context(PortAudio())
-        source = audio.source(settings.audio.input)
-        opened.callback(source.close)
-        sink = audio.sink(settings.audio.output)
+        source, sink = _sound(settings, recording, opened)
+        model = load_model(settings)
         loops: list[VoiceLoop] = []
         home = open_home(
             settings,
             observe=lambda step: loops[0].home_step(step),
             ring=lambda timer: loops[0].announce(ring()),
         )
-        loops.append(open_loop(settings, open_model(settings), home, emit=_report(settings)))
+        loops.append(open_loop(settings, model, home, emit=_report(settings)))
         home.start()
         opened.callback(home.stop)
+        loops[0].worker.submit(lambda: _lay_out(model, home))
         return Box(loops[0], source, sink, opened.pop_all().close)
+
+
+def _sound(
+    settings: Settings, recording: Path | None, opened: ExitStack
+) -> tuple[FrameSource, AudioSink]:
+    if recording is not None:
+        pcm = read_audio(recording)
+        return FileSource(pcm, MonotonicClock(), tail=lambda: True), DiscardingSink()
+    audio = opened.enter_context(PortAudio())
+    source = audio.source(settings.audio.input)
+    opened.callback(source.close)
+    return source, audio.sink(settings.audio.output)
+
+
+def _lay_out(model: SpeechModel, home: Home) -> None:
+    """Lay out the home's sentences before the first command, which would have to wait for it."""
+    try:
+        if home.wait_quiet(SETTLE_S):
+            model.session(home.view()).cancel()
+    except Exception as error:  # noqa: BLE001 - a worker's job may not raise; the turn will tell
+        log.warning("the home is not laid out yet", extra={"error": type(error).__name__})
 
 
 def _report(settings: Settings) -> Callable[[TimelineEvent], None]:
