@@ -25,6 +25,7 @@ _EXIT_CODES = {
     "services.commands.common:UsageError": ExitCode.USAGE,
     "services.settings_file:SettingsError": ExitCode.SETTINGS,
     "device.errors:AudioError": ExitCode.AUDIO,
+    "device.sound.synthesis:SynthesisError": ExitCode.MISSING_PACKAGE,
     "device.errors:BundleError": ExitCode.BUNDLE,
     "device.errors:EngineError": ExitCode.BUNDLE,
     "ota.generations:GenerationError": ExitCode.BUNDLE,

@@ -24,6 +24,6 @@ class ExitCode(IntEnum):
     CHECK_FAILED = 7
     """The command ran, and what it checked does not hold (doctor, demo, a bar of eval or bench)."""
     MISSING_PACKAGE = 8
-    """An optional Python package is not installed."""
+    """An optional Python package, or a speech synthesiser, is not installed."""
     INTERRUPTED = 130
     """Stopped from the keyboard."""

@@ -28,7 +28,7 @@ from device.errors import DeviceError
 Pcm16 = npt.NDArray[np.int16]
 
 SAMPLE_RATE = 16_000  # Hz
-TIMEOUT_S = 60.0
+START_S, SENTENCE_S = 60.0, 15.0  # longest waits, on a busy machine: to begin, and for each text
 _UNUSABLE = re.compile(r"whisper|croak|robo|klatt6|demon|travis|Half-LifeAnnouncement", re.I)
 HELD_OUT_ESPEAK = ("f2", "m3", "Andrea", "max", "steph", "Denis", "linda", "m7")
 HELD_OUT_VOICES = ("flite:rms", "festival:cmu_us_slt_arctic_hts")
@@ -124,7 +124,7 @@ def _festival(voice: Voice, texts: list[str]) -> list[Pcm16]:
             script.append(f'(utt.save.wave {said} "{folder}/{n}.wav")')
         path = Path(folder) / "say.scm"
         path.write_text("\n".join(script))
-        _run(["festival", "-b", str(path)])
+        _run(["festival", "-b", str(path)], len(texts))
         return [_read(_result(Path(folder) / f"{n}.wav", voice)) for n in range(len(texts))]
 
 
@@ -134,13 +134,14 @@ def _result(path: Path, voice: Voice) -> bytes:
     return path.read_bytes()
 
 
-def _run(args: list[str]) -> bytes:
+def _run(args: list[str], sentences: int = 1) -> bytes:
+    longest_s = START_S + SENTENCE_S * sentences
     try:
-        done = subprocess.run(args, capture_output=True, timeout=TIMEOUT_S, check=True)
+        done = subprocess.run(args, capture_output=True, timeout=longest_s, check=True)
     except FileNotFoundError as error:
         raise SynthesisError(args[0], "is not installed", _install(args[0])) from error
     except subprocess.TimeoutExpired as error:
-        raise SynthesisError(args[0], f"took longer than {TIMEOUT_S:g} s", "try again") from error
+        raise SynthesisError(args[0], f"took longer than {longest_s:g} s", "try again") from error
     except subprocess.CalledProcessError as error:
         said = (error.stderr or error.stdout or b"").decode(errors="replace").strip()
         problem = f"ended with status {error.returncode}: {said[-200:]}"
