@@ -140,10 +140,7 @@ class LinnetMiniSession:
         if observations:
             yield from self._answer(observations[0])
             return
-        for heard in self._tokenizer.finish():
-            self._take(heard)
-        self._logits = self._lm.read(prompt.user_speech_close(self._model.vocabulary))
-        self._said = decide(self.candidates(), self._model.weights)
+        self._said = decide(self.judged(), self._model.weights)
         if self._said is None:
             yield from self._apologise()
             return
@@ -151,8 +148,11 @@ class LinnetMiniSession:
         yield FunctionCall(self._said.call)
         yield TurnEnd("call")
 
-    def candidates(self) -> list[Scored]:
-        """What may have been said, judged; call after the last ``hear``."""
+    def judged(self) -> list[Scored]:
+        """End the hearing: what may have been said, and what each judge thinks of it."""
+        for heard in self._tokenizer.finish():
+            self._take(heard)
+        self._logits = self._lm.read(prompt.user_speech_close(self._model.vocabulary))
         greedy = self._search.greedy_score
         return [
             Scored(
