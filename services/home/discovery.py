@@ -179,7 +179,8 @@ def _suggested_id(spec: Spec, name: str) -> str:
 
 
 def _explain(platform: str, error: ValidationError) -> str:
-    """First fault by key and rule; pydantic's own text would quote the value."""
+    """First fault by key and rule; pydantic's own text would quote the value, ours does not."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"])[:80] or "payload"
-    return f"{platform}: {where}: {first['type'].replace('_', ' ')}"
+    rule = first["msg"] if first["type"] == "value_error" else first["type"].replace("_", " ")
+    return f"{platform}: {where}: {rule.removeprefix('Value error, ')}"

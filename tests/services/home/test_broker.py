@@ -26,6 +26,7 @@ from services.home.embedded_broker import free_port
 from services.home.executor import STATUS_TOPIC, Home
 from services.home.simulated import BASE, Fault, SimulatedHome
 from services.language.calls import Call
+from tests.services.home.conftest import until_all_known
 from tests.services.home.test_home import ON, by_name, statuses, until
 from tests.support.mosquitto import Mosquitto, mosquitto
 
@@ -154,7 +155,7 @@ def test_a_broker_that_dies_mid_command_and_comes_back(
 ) -> None:
     with Home(broker.address, timeout_s=3.0) as home:
         home.wait_connected(5)
-        assert home.wait_quiet(5, quiet_s=0.15)
+        until_all_known(home, simulated)
         simulated.set_fault("standing_light", Fault(silent=True))
         killer = threading.Timer(0.3, broker.kill)
         killer.start()
@@ -167,11 +168,12 @@ def test_a_broker_that_dies_mid_command_and_comes_back(
         assert home.execute(ON).error == "offline"
         assert home.execute(Call.of("HassGetState", name="ecobee")).error == "offline"
         assert home.view().entities, "names stay known"
+        assert by_name(home, "ecobee").state.value is None, "states do not"
 
         simulated.set_fault("standing_light", Fault())
         broker.start()
-        until(lambda: home.connected, 20)
-        until(lambda: by_name(home, "standing light").available(time.monotonic()), 20)
+        until(lambda: home.connected)
+        until(lambda: by_name(home, "standing light").available(time.monotonic()))
         assert statuses(home.execute(ON)) == {"standing light": "confirmed"}
         commands = [c for c in simulated.commands if c.device_id == "standing_light"]
         assert len(commands) == 2, "what was asked while it was gone is not sent late"
@@ -189,7 +191,7 @@ def test_what_was_not_acknowledged_is_never_sent_late(broker: Mosquitto) -> None
             sent += 1
     assert sent
     broker.start()
-    until(lambda: ear.link.connected, 20)
+    until(lambda: ear.link.connected)
     ear.link.publish("cmd/end", b"")
     until(lambda: ear.payloads("cmd/end"))
     assert ear.payloads("cmd/lamp") == []
@@ -205,7 +207,7 @@ def test_filters_added_while_away_are_subscribed_on_return(broker: Mosquitto) ->
     ear.link.subscribe(["b"])
     ear.link.unsubscribe(["a"])
     broker.start()
-    until(lambda: ear.link.connected, 20)
+    until(lambda: ear.link.connected)
     for topic in ("a", "b"):
         ear.link.publish(topic, b"x")
     until(lambda: ear.payloads("b"))

@@ -18,12 +18,13 @@ from services.home.simulated import BASE, Fault, SimulatedHome
 from services.home.simulated_devices import DEVICES
 from services.language.calls import Call
 from services.language.outcome import Outcome
+from tests.services.home.conftest import TIMEOUT_S, until_all_known
 from tests.support.mosquitto import Mosquitto
 
 ON = Call.of("HassTurnOn", name="standing light")
 
 
-def until(condition: Callable[[], object], timeout_s: float = 5.0) -> None:
+def until(condition: Callable[[], object], timeout_s: float = 20.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "it never happened"
@@ -83,15 +84,16 @@ def test_a_room_is_commanded_at_once_and_each_device_answers_for_itself(
     home: Home, simulated: SimulatedHome
 ) -> None:
     simulated.set_fault("standing_light", Fault(silent=True))
+    simulated.set_fault("garage_light", Fault(silent=True))
     simulated.set_fault("bed_light", Fault(offline=True))
     until(lambda: not by_name(home, "bed light").available(time.monotonic()))
     began = time.monotonic()
     outcome = home.execute(Call.of("HassTurnOn", domain="light"))
-    assert time.monotonic() - began < 0.6 + 0.4, "time-outs run together"
+    assert time.monotonic() - began < 2 * TIMEOUT_S, "time-outs run together"
     assert statuses(outcome) == {
         "standing light": "timeout", "bed light": "unavailable", "ceiling light": "confirmed",
         "kitchen lights": "confirmed", "office light": "confirmed", "desk lamp": "confirmed",
-        "hallway light": "confirmed", "garage light": "confirmed",
+        "hallway light": "confirmed", "garage light": "timeout",
     }  # fmt: skip
     assert all(c.device_id != "bed_light" for c in simulated.commands), "nothing sent to the absent"
 
@@ -106,7 +108,7 @@ def test_a_slow_device_is_waited_for_and_one_slower_still_is_not(
 ) -> None:
     simulated.set_fault("standing_light", Fault(answer_s=0.3))
     assert statuses(home.execute(ON)) == {"standing light": "confirmed"}
-    simulated.set_fault("standing_light", Fault(answer_s=0.9))
+    simulated.set_fault("standing_light", Fault(answer_s=2 * TIMEOUT_S))
     off = Call.of("HassTurnOff", name="standing light")
     assert statuses(home.execute(off)) == {"standing light": "timeout"}
 
@@ -117,6 +119,26 @@ def test_a_state_from_before_the_command_proves_nothing(
     assert statuses(home.execute(ON)) == {"standing light": "confirmed"}
     simulated.set_fault("standing_light", Fault(silent=True))
     assert statuses(home.execute(ON)) == {"standing light": "timeout"}
+
+
+def test_what_the_broker_remembers_proves_nothing(
+    home: Home, simulated: SimulatedHome, spy: tuple[BrokerLink, list[Message]]
+) -> None:
+    assert statuses(home.execute(ON)) == {"standing light": "confirmed"}
+    simulated.set_fault("standing_light", Fault(silent=True))
+    link, heard = spy
+    # A second entity on the same state topic makes the broker send its retained state again.
+    twin = {"name": "Twin", "state_topic": f"{BASE}/standing_light"}
+
+    def announce() -> None:
+        until(lambda: len([m for m in heard if m.topic.endswith("standing_light/set")]) == 2)
+        link.publish("homeassistant/sensor/twin/config", json.dumps(twin).encode())
+
+    announcing = threading.Thread(target=announce)
+    announcing.start()
+    assert statuses(home.execute(ON)) == {"standing light": "timeout"}
+    announcing.join()
+    until(lambda: by_name(home, "twin").state.value is not None)
 
 
 def test_a_jammed_lock_is_told_as_refused_and_no_lock_is_opened(
@@ -212,7 +234,7 @@ def test_removal_and_a_new_device_in_device_form(
 def test_hostile_payloads_cost_one_line_each_and_nothing_else(
     home: Home, spy: tuple[BrokerLink, list[Message]], caplog: pytest.LogCaptureFixture
 ) -> None:
-    link, _ = spy
+    link, heard = spy
     before = home.view()
     caplog.set_level(logging.WARNING)
     bad = {
@@ -230,6 +252,7 @@ def test_hostile_payloads_cost_one_line_each_and_nothing_else(
         link.publish(topic, payload)
     link.publish(f"{BASE}/ecobee", b'{"value": 3}')
     until(lambda: by_name(home, "ecobee").state.value == "3 degrees")
+    until(lambda: any(m.topic == f"{BASE}/ecobee" and not m.retained for m in heard))
     assert home.view() == before
     assert by_name(home, "standing light").state.value == "off"
     configs = [t for t in bad if t.endswith("/config")]
@@ -272,7 +295,7 @@ def test_steps_are_told_with_their_turn(broker: Mosquitto, simulated: SimulatedH
     events: list[HomeEvent] = []
     with Home(broker.address, observe=events.append) as home:
         home.wait_connected(5)
-        assert home.wait_quiet(5, quiet_s=0.15)
+        until_all_known(home, simulated)
         home.execute(ON, 12)
     assert [(e.kind, e.turn_id, e.entity_id) for e in events] == [
         ("sent", 12, "light.standing_light"),

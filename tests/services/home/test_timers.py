@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -137,6 +137,7 @@ class TimersKeepTime(RuleBasedStateMachine):
 
 
 TestTimersKeepTime = TimersKeepTime.TestCase
+TestTimersKeepTime.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
 
 
 @given(st.integers(1, 86_400), st.floats(0, 86_400))
