@@ -1,8 +1,8 @@
 """Weights for the judges of ``linnet_mini``, from recorded scores: collect once, fit in seconds.
 
-``python -m services.evaluate.tuning collect --set DIRECTORY --out scores.jsonl`` plays a set and writes
-every candidate's scores; ``… fit scores.jsonl …`` looks for the weights with the most exact calls
-among those that let little other speech through, and prints them as a bundle's ``rescoring_*`` keys.
+``python -m services.evaluate.tuning collect --set DIRECTORY --out scores.jsonl`` plays a set and
+writes every candidate's scores; ``… fit scores.jsonl …`` looks for the weights with the most exact
+calls among those that let little other speech through, and prints them as ``rescoring_*`` keys.
 """
 
 from __future__ import annotations
@@ -33,9 +33,10 @@ MAX_FALSE = 0.02  # of other speech that may move a device: below the bar of 3 %
 GRID = {
     "lm": (0.0, 0.15, 0.3, 0.5, 0.8),
     "prior": (0.0, 0.3, 0.6, 1.0),
-    "opinion": (0.0, 0.3, 0.6, 1.0, 2.0),
-    "unheard": (-2.0, -4.0, -8.0, -15.0),
-    "reject": (-0.5, -0.7, -0.9, -1.1, -1.4, -2.0),
+    "opinion": (0.0, 5.0, 10.0, 20.0, 40.0, 80.0),
+    "unheard": (-0.2, -0.5, -1.0, -2.0),
+    "reject": (-0.4, -0.6, -0.8, -1.0, -1.3, -1.7, -2.2),
+    "accept": (-1.0, -0.8, -0.6, -0.4, -0.2, 0.0),
 }
 
 

@@ -3,12 +3,12 @@
 Judges: the tokenizer's CTC head (how well the sound fits the letters), the language model (how
 likely it writes this transcript and this call after these codes), the grammar's prior, and a
 second recogniser that has heard people. All scores are natural log probabilities. Pure: no engine
-is touched here, so weights can be tuned from recorded scores.
+is touched here, so weights can be fitted to recorded scores.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from services.language.calls import Call
@@ -25,7 +25,10 @@ class Scored:
     lm: float
     prior: float
     opinion: float | None
-    """None: the second recogniser did not run, or did not think of this call."""
+    """The second recogniser's score per frame, relative to its own choice (0); None: it did not
+    run, or was not asked about this one."""
+    ratio: float | None = None
+    """Where the second recogniser chose this call: its score per frame over a free phone loop."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +38,17 @@ class Weights:
     ctc: float = 1.0
     lm: float = 0.5
     prior: float = 0.3
-    opinion: float = 1.0
-    """Reward for the candidate the second recogniser chose, in nats per unit of its score."""
-    unheard: float = -4.0
-    """Opinion of a call that the second recogniser did not think of."""
+    opinion: float = 20.0
+    """Nats for each nat per frame."""
+    unheard: float = -0.5
+    """Opinion of a call that the second recogniser was not asked about."""
     reject: float = -1.1
-    """Fit per letter below which nothing was meant for the home."""
+    """Fit per letter at which the tokenizer alone believes that the home was meant."""
+    accept: float = -0.6
+    """Ratio at which the second recogniser alone believes it."""
 
     @classmethod
-    def of(cls, table: dict[str, float]) -> Weights:
+    def of(cls, table: Mapping[str, float]) -> Weights:
         """From a bundle's manifest.
 
         Raises:
@@ -76,9 +81,13 @@ def fit(candidate: Scored) -> float:
     return candidate.ctc / max(len(candidate.text), 1)
 
 
+def believed(candidate: Scored, weights: Weights) -> bool:
+    """Whether one of the recognisers is sure enough that this was said."""
+    by_opinion = candidate.ratio is not None and candidate.ratio >= weights.accept
+    return by_opinion or fit(candidate) >= weights.reject
+
+
 def decide(candidates: Sequence[Scored], weights: Weights) -> Scored | None:
-    """The candidate that was meant, None when nothing fits well enough."""
+    """The candidate that was meant, None when nobody believes in the best one."""
     best = next(iter(ranked(candidates, weights)), None)
-    if best is None or fit(best) < weights.reject:
-        return None
-    return best
+    return best if best is not None and believed(best, weights) else None

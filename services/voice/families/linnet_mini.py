@@ -9,9 +9,11 @@ reply's sound is the language model's own.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -19,12 +21,9 @@ from device.bundle import Bundle
 from device.engine.contract import Engine
 from device.speech.language_model import Floats, LanguageModel
 from device.speech.speaking import Speaking, Voice
-from device.speech.tokenizer import Heard, SpeechTokenizer
+from device.speech.tokenizer import SpeechTokenizer
 from services.language import prompt
-from services.language.alphabet import decode
-from services.language.calls import Call
-from services.language.ctc_search import CtcSearch
-from services.language.grammar import Grammar, compile_grammar
+from services.language.grammar import compile_grammar
 from services.language.homeview import HomeView
 from services.language.outcome import Outcome
 from services.language.replies import NOT_UNDERSTOOD, replies
@@ -38,7 +37,9 @@ from services.voice.families.base import (
     Transcript,
     TurnEnd,
 )
+from services.voice.hearing import Hearing
 from services.voice.rescoring import Scored, Weights, decide
+from services.voice.second_opinion import PocketsphinxOpinion, RecogniserMissing
 
 SAMPLE_RATE_OUT = 16_000  # Hz
 CODE_SAMPLES = 1_280  # 80 ms a code
@@ -61,6 +62,28 @@ def number(config: Mapping[str, object], key: str) -> int:
     return value
 
 
+OPINION_ONLY = {"ctc": 0.0, "lm": 0.0, "prior": 0.0, "unheard": -9.0, "reject": math.inf}
+"""Weights that leave the choice to the second recogniser."""
+
+
+class Opinions:
+    """The second recogniser of the home that was spoken to last; building one takes a second."""
+
+    def __init__(self, required: bool) -> None:
+        """Raises RecogniserMissing when it is required and not installed."""
+        self._installed = find_spec("pocketsphinx") is not None
+        if required and not self._installed:
+            raise RecogniserMissing("pocketsphinx is not installed: pip install linnet[recogniser]")
+        self._home: HomeView | None = None
+        self._opinion: PocketsphinxOpinion | None = None
+
+    def of(self, home: HomeView) -> PocketsphinxOpinion | None:
+        """None where pocketsphinx is not installed."""
+        if self._installed and home != self._home:
+            self._opinion, self._home = PocketsphinxOpinion(home), home
+        return self._opinion
+
+
 @dataclass(frozen=True)
 class LinnetMini:
     """A loaded bundle of the family."""
@@ -71,15 +94,23 @@ class LinnetMini:
     voice: Voice
     lm_max_len: int
     weights: Weights
+    opinions: Opinions | None = None
     sample_rate_out: int = SAMPLE_RATE_OUT
 
     @classmethod
-    def open(cls, bundle: Bundle, engines: EngineOpener) -> LinnetMini:
+    def open(
+        cls, bundle: Bundle, engines: EngineOpener, opinion: bool = True, tokenizer: bool = True
+    ) -> LinnetMini:
         """Open every part of a bundle.
+
+        Args:
+            opinion: whether a second recogniser listens too, where it is installed.
+            tokenizer: False leaves the choice of the call to the second recogniser alone.
 
         Raises:
             BundleError, EngineError: see them; a part is missing or does not load.
             ValueError: the vocabulary or the weights in the bundle are not readable.
+            RecogniserMissing: only the second recogniser was wanted and it is not installed.
         """
         config = bundle.manifest.config
         codes = number(config, "codes")
@@ -95,41 +126,35 @@ class LinnetMini:
             engines(bundle, "lm"),
             voice,
             number(config, "lm_max_len"),
-            Weights.of(weights),
+            Weights.of(weights) if tokenizer else replace(Weights.of(weights), **OPINION_ONLY),
+            Opinions(required=not tokenizer) if opinion else None,
         )
 
     def session(self, home: HomeView) -> LinnetMiniSession:
-        return LinnetMiniSession(self, compile_grammar(home))
+        lm = LanguageModel(self.lm, self.lm_max_len)
+        opinion = self.opinions.of(home) if self.opinions else None
+        hearing = Hearing(
+            SpeechTokenizer(self.tokenizer), lm, self.vocabulary, compile_grammar(home), opinion
+        )
+        return LinnetMiniSession(self, hearing, lm)
 
 
 class LinnetMiniSession:
     """One turn."""
 
-    def __init__(self, model: LinnetMini, grammar: Grammar) -> None:
-        self._model = model
-        self._search = CtcSearch(grammar)
-        self._tokenizer = SpeechTokenizer(model.tokenizer)
-        self._lm = LanguageModel(model.lm, model.lm_max_len)
-        self._logits: Floats = self._lm.read(prompt.user_speech_open(model.vocabulary))
+    def __init__(self, model: LinnetMini, hearing: Hearing, lm: LanguageModel) -> None:
+        self._model, self._hearing, self._lm = model, hearing, lm
         self._cancelled = threading.Event()
         self._said: Scored | None = None
         self._reply_starts: list[int] = []
         """Cache length before each code of the reply."""
 
-    # -- hearing -----------------------------------------------------------------------------
-
     def hear(self, pcm: Pcm) -> None:
-        for heard in self._tokenizer.hear(pcm):
-            self._take(heard)
-
-    def _take(self, heard: Heard) -> None:
-        self._search.advance(heard.letters)
-        if self._lm.room(len(heard.codes)):
-            self._logits = self._lm.read(self._model.vocabulary.audio(heard.codes.tolist()))
+        self._hearing.hear(pcm)
 
     def complete(self) -> bool:
         """Whether what was said so far is a whole command: the endpointer may be quick."""
-        return self._search.complete()
+        return self._hearing.complete()
 
     def cancel(self) -> None:
         self._cancelled.set()
@@ -150,26 +175,12 @@ class LinnetMiniSession:
 
     def judged(self) -> list[Scored]:
         """End the hearing: what may have been said, and what each judge thinks of it."""
-        for heard in self._tokenizer.finish():
-            self._take(heard)
-        self._logits = self._lm.read(prompt.user_speech_close(self._model.vocabulary))
-        greedy = self._search.greedy_score
-        return [
-            Scored(
-                c.text, c.call, c.ctc_score - greedy, self._lm_score(c.text, c.call), c.prior, None
-            )
-            for c in self._search.best(CANDIDATES)
-        ]
-
-    def _lm_score(self, text: str, call: Call) -> float:
-        v = self._model.vocabulary
-        ids = prompt.transcript(v, text) + prompt.call(v, call)
-        return self._lm.score(ids, self._logits) if self._lm.room(len(ids)) else 0.0
+        return self._hearing.judged()
 
     def _apologise(self) -> Iterator[Event]:
         v = self._model.vocabulary
-        heard = decode(self._search.heard.argmax(axis=1).tolist())
-        yield Transcript(" ".join(heard.split()))
+        heard = self._hearing.letters()
+        yield Transcript(heard)
         self._lm.read(prompt.transcript(v, heard) + prompt.reply_open(v))
         yield from self._speak(NOT_UNDERSTOOD[0])
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.language.calls import Call
-from services.voice.rescoring import Scored, Weights, decide, fit, ranked, total
+from services.voice.rescoring import Scored, Weights, believed, decide, ranked, total
 
 ON, OFF = Call.of("HassTurnOn", name="bed light"), Call.of("HassTurnOff", name="bed light")
 
@@ -28,7 +30,13 @@ def test_the_language_model_can_turn_a_close_decision() -> None:
 
 def test_a_call_the_second_recogniser_did_not_think_of_pays_for_it() -> None:
     alone, backed = scored(ON, -2.0), scored(OFF, -4.0, opinion=0.0)
-    assert decide([alone, backed], Weights(opinion=1.0, unheard=-4.0)) == backed
+    assert decide([alone, backed], Weights(opinion=20.0, unheard=-0.5)) == backed
+
+
+def test_the_second_recogniser_alone_can_be_believed() -> None:
+    person = replace(scored(ON, -60.0, opinion=0.0), ratio=-0.3)
+    assert decide([person], Weights(reject=-1.1, accept=-0.6)) == person
+    assert decide([replace(person, ratio=-0.9)], Weights(reject=-1.1, accept=-0.6)) is None
 
 
 def test_speech_about_something_else_is_nothing() -> None:
@@ -50,4 +58,4 @@ def test_the_choice_is_the_best_total_that_fits(candidates: list[Scored]) -> Non
     chosen = decide(candidates, weights)
     best = ranked(candidates, weights)[0]
     assert total(best, weights) == max(total(c, weights) for c in candidates)
-    assert chosen == (best if fit(best) >= weights.reject else None)
+    assert chosen == (best if believed(best, weights) else None)
