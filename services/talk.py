@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from device.sound.chime import ring
 from device.sound.portaudio import PortAudio
 from services.exit_codes import ExitCode
 from services.home.embedded_broker import EmbeddedBroker
@@ -150,7 +151,10 @@ def _home_and_loop(settings: Settings, model: SpeechModel) -> Iterator[tuple[Hom
     """A home that reports its steps to the loop that commands it."""
     loops: list[VoiceLoop] = []
     home = open_home(
-        settings, status_topic=None, ring=_ring, observe=lambda step: loops[0].home_step(step)
+        settings,
+        status_topic=None,
+        ring=lambda timer: loops[0].announce(ring()),
+        observe=lambda step: loops[0].home_step(step),
     )
     loops.append(open_loop(settings, model, home, _show))
     with home:

@@ -17,7 +17,8 @@ from device.speech_activity import LEVELS, GatedActivity
 from device.wake.micro_wakeword import MicroWakeWordDetector
 from services.home.executor import Home
 from services.models import load_model
-from services.settings import Settings
+from services.settings import Endpoint, Settings
+from services.voice.controller import Dwell
 from services.voice.daemon import Box
 from services.voice.ear import EarConfig
 from services.voice.endpoint import EndpointConfig
@@ -29,22 +30,28 @@ from services.wiring import open_home
 
 log = logging.getLogger(__name__)
 
+BACKSTOP_MS = 3_000  # the controller gives up this much later than the endpointer should have
 SETTLE_S = 1.0  # in which the broker should have told of the devices it remembers
 
 
 def loop_config(settings: Settings) -> LoopConfig:
     """The loop as the settings want it."""
-    chosen = settings.endpoint
+    endpoint = _endpoint(settings.endpoint)
+    dwell = Dwell(
+        waking_ms=endpoint.no_speech_ms + BACKSTOP_MS,
+        listening_ms=endpoint.max_utterance_ms + BACKSTOP_MS,
+    )
+    echo_free = settings.audio.echo_free
+    return LoopConfig(EarConfig(endpoint), dwell, interrupt_by_speech=echo_free)
+
+
+def _endpoint(chosen: Endpoint) -> EndpointConfig:
     defaults = EndpointConfig()
-    return LoopConfig(
-        ear=EarConfig(
-            endpoint=EndpointConfig(
-                trailing_silence_ms=chosen.silence_ms,
-                complete_silence_ms=min(defaults.complete_silence_ms, chosen.silence_ms),
-                max_utterance_ms=int(chosen.longest_s * 1000),
-                no_speech_ms=int(chosen.no_speech_s * 1000),
-            )
-        )
+    return EndpointConfig(
+        trailing_silence_ms=chosen.silence_ms,
+        complete_silence_ms=min(defaults.complete_silence_ms, chosen.silence_ms),
+        max_utterance_ms=int(chosen.longest_s * 1000),
+        no_speech_ms=int(chosen.no_speech_s * 1000),
     )
 
 
