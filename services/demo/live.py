@@ -29,7 +29,7 @@ _NAMES: dict[Kind, str] = {
     "first_audio": "first audio",
     "reply_text": "reply text",
     "interrupted": "interrupted",
-    "turn_end": "end of reply",
+    "turn_end": "end of turn",
 }
 
 

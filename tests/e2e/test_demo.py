@@ -78,7 +78,7 @@ def test_a_turn_is_shown_step_by_step_kept_and_judged(
     steps = [line for line in shown.split("\n") if " ms  " in line]
     assert {step.partition(" ms  ")[2][:16].strip() for step in steps} == {
         "wake", "end of speech", "turn taken", "transcript", "function call", "MQTT command",
-        "state confirmed", "first audio", "reply text", "end of reply",
+        "state confirmed", "first audio", "reply text", "end of turn",
     }  # fmt: skip
     times = [float(step.split()[0]) for step in steps]
     assert times == sorted(times)
