@@ -35,10 +35,12 @@ def recording(voice: Voice, command: str, seed: int) -> Pcm:
     Raises:
         RuntimeError: the voice's program is missing or failed.
     """
-    wake, rest = (pcm.astype(np.float32) / 32768 for pcm in speak(voice, [WAKE_WORDS, command]))
-    pieces = [_silence(LEAD_S), wake, _silence(PAUSE_S), rest, _silence(TAIL_S)]
-    clean = np.concatenate(pieces)
-    return (clean * (PEAK / np.abs(clean).max()) + _room(len(clean), seed)).astype(np.float32)
+    spoken = speak(voice, [WAKE_WORDS, command])
+    wake, rest = (np.asarray(pcm, np.float32) / np.float32(32768) for pcm in spoken)
+    pieces: list[Pcm] = [_silence(LEAD_S), wake, _silence(PAUSE_S), rest, _silence(TAIL_S)]
+    clean: Pcm = np.concatenate(pieces, dtype=np.float32)
+    out: Pcm = clean * np.float32(PEAK / np.abs(clean).max()) + _room(len(clean), seed)
+    return out
 
 
 def wakes(pcm: Pcm) -> bool:
