@@ -28,15 +28,17 @@ class VoiceFailed(RuntimeError):
 class EspeakVoice:
     """One voice of espeak-ng, run once for each reply."""
 
-    def __init__(self, voice: str = "en-us", words_per_minute: int = 165) -> None:
+    def __init__(
+        self, voice: str = "en-us", words_per_minute: int = 165, program: str = "espeak-ng"
+    ) -> None:
         """
         Raises:
-            VoiceMissing: ``espeak-ng`` is not on the path.
+            VoiceMissing: the program is not on the path.
         """
-        program = shutil.which("espeak-ng")
-        if program is None:
-            raise VoiceMissing("espeak-ng is not installed: apt install espeak-ng")
-        self._command = [program, "-v", voice, "-s", str(words_per_minute), "--stdin", "-w"]
+        found = shutil.which(program)
+        if found is None:
+            raise VoiceMissing(f"{program} is not installed: apt install espeak-ng")
+        self._command = [found, "-v", voice, "-s", str(words_per_minute), "--stdin", "-w"]
 
     def say(self, text: str) -> npt.NDArray[np.float32]:
         """The text as float32[n] at 16 kHz; an empty text is no sound.

@@ -25,40 +25,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.language.calls import Call
-from services.language.finite_state import FiniteState, of_grammar, of_texts
+from services.language.finite_state import SILENCE, FiniteState, of_grammar, of_texts
 from services.language.grammar import compile_grammar
 from services.language.homeview import HomeView
 from services.language.pronounce import compound
+from services.voice.sphinx import (
+    SAMPLE_RATE,
+    RecogniserMissing,
+    SphinxSettings,
+    nats,
+    open_decoder,
+    open_loop,
+    voiced,
+    words,
+)
 
-SAMPLE_RATE = 16_000
-_NATS = 1024.0  # pocketsphinx keeps path scores divided by this
-_QUIET = "<sil>"
+__all__ = ["Hypotheses", "Hypothesis", "PocketsphinxOpinion", "RecogniserMissing", "SphinxSettings"]
 
-
-class RecogniserMissing(RuntimeError):
-    """pocketsphinx is not installed."""
-
-
-@dataclass(frozen=True)
-class SphinxSettings:
-    """How pocketsphinx searches; the defaults are what ``model_export.tuning`` found."""
-
-    beam: float = 1e-48
-    """Least probability of a state, relative to the best."""
-    word_beam: float = 7e-29
-    phone_beam: float = 1e-48
-    most_states: int = 5000
-    """States that may live in one frame."""
-    language_weight: float = 6.5
-    word_insertion: float = 0.65
-    ahead_s: float = 0.8
-    """``finish`` takes over what ``peek`` found when no more sound than this came since."""
-    loop: bool = True
-    """Run the phone loop for rejection: half of the work."""
-    accept: float = -0.6
-    """Least grammar score over the phone loop's, nats per frame, for a call to be trusted."""
-    longest_s: float = 20.0
-    """Sound after this is not heard any more, in seconds."""
+_LETTER_FRAMES = 9.0  # of 10 ms, at a usual pace
+# What the loop's freedom is worth on plain commands, nats per frame: moves ``accept`` near zero.
+_FREEDOM = 1.85
+UNCOVERED = -9.0
 
 
 @dataclass(frozen=True)
@@ -68,9 +55,11 @@ class Hypothesis:
     text: str
     call: Call | None
     score: float
-    """Natural log of the best path's score, relative to this utterance's other readings."""
+    """Natural log of the best path's score, the grammar's prior included."""
     ratio: float
-    """Nats per frame over the free phone loop; 0 when that does not run."""
+    """How well the sentence holds against the free phone loop, in nats per frame of speech at a
+    usual pace; about 1 for a plain command, ``UNCOVERED`` when most speech is not in the sentence,
+    0 when the loop does not run."""
 
 
 @dataclass(frozen=True)
@@ -99,13 +88,13 @@ class PocketsphinxOpinion:
         """
         self.settings = settings or SphinxSettings()
         self._grammar = compile_grammar(home)
-        self._decoder = _decoder(self.settings)
+        self._decoder = open_decoder(self.settings)
         for word in self._grammar.words:
             self._teach(word)
         self._use("home", of_grammar(self._grammar))
         # Hearing nothing but silence is the cheapest way to make the front end work.
-        self._use("level", of_texts([_QUIET]))
-        self._loop = _loop(self.settings) if self.settings.loop else None
+        self._use("level", of_texts([SILENCE]))
+        self._loop = open_loop(self.settings) if self.settings.loop else None
         self.start()
 
     def start(self) -> None:
@@ -134,9 +123,9 @@ class PocketsphinxOpinion:
         return self.peek()
 
     def score(self, texts: Sequence[str]) -> list[float]:
-        """Natural log scores of given sentences on the sound heard, comparable to a reading's.
+        """Natural log scores of given sentences on the sound heard, comparable to one another.
 
-        Each costs one pass over the sound with a grammar of one sentence, so keep them few.
+        Each costs one pass over the sound with a grammar of one sentence: 8 ms a second of it.
         A text that cannot be laid over the sound gets ``-inf``.
         """
         mean = self._mean() if self._samples and texts else ""
@@ -150,7 +139,7 @@ class PocketsphinxOpinion:
         self._use("given", of_texts([text]))
         self._run(self._decoder, "given", mean)
         found = self._decoder.hyp()
-        return _nats(found.score) if found and _words(found.hypstr) == text else -math.inf
+        return nats(found.score) if found and words(found.hypstr) == text else -math.inf
 
     def _decode(self) -> Hypotheses:
         if not self._samples:
@@ -158,16 +147,23 @@ class PocketsphinxOpinion:
         mean = self._mean()
         self._run(self._decoder, "home", mean)
         found, frames = self._decoder.hyp(), self._decoder.n_frames()
-        text = _words(found.hypstr) if found else ""
+        text = words(found.hypstr) if found else ""
         if not text:
             return Hypotheses((), frames, self.settings.accept)
-        score, ratio = _nats(found.score), 0.0
-        if self._loop:
-            self._run(self._loop, "phones", mean)
-            free = self._loop.hyp()
-            ratio = (score - _nats(free.score)) / frames if free else 0.0
+        score = nats(found.score)
+        ratio = self._ratio(self._loop, text, score, mean) if self._loop else 0.0
         reading = Hypothesis(text, self._grammar.interpret(text), score, ratio)
         return Hypotheses((reading,), frames, self.settings.accept)
+
+    def _ratio(self, loop: Any, text: str, score: float, mean: str) -> float:
+        self._run(loop, "phones", mean)
+        free = loop.hyp()
+        spoken, covered = voiced(loop), voiced(self._decoder)
+        if free is None or covered < self.settings.cover * spoken:
+            return UNCOVERED
+        # By letters and not by frames: silence, and slow speech the words do not fit, count fully.
+        usual = _LETTER_FRAMES * len(text.replace(" ", ""))
+        return max(_FREEDOM + (score - nats(free.score)) / usual, UNCOVERED)
 
     def _mean(self) -> str:
         """The cepstral mean of the utterance, as pocketsphinx writes it."""
@@ -183,11 +179,15 @@ class PocketsphinxOpinion:
         if mean is not None:
             decoder.set_cmn(mean)
         decoder.start_utt()
-        decoder.process_raw(np.concatenate(self._sound).tobytes(), full_utt=mean is None)
+        sound = np.concatenate(self._sound)
+        # pocketsphinx drops what exceeds its five seconds of feature buffer in one call.
+        pieces = [sound] if mean is None else np.array_split(sound, 1 + len(sound) // SAMPLE_RATE)
+        for piece in pieces:
+            decoder.process_raw(piece.tobytes(), full_utt=mean is None)
         decoder.end_utt()
 
     def _teach(self, word: str) -> None:
-        if word != _QUIET and self._decoder.lookup_word(word) is None:
+        if word != SILENCE and self._decoder.lookup_word(word) is None:
             self._decoder.add_word(word, " ".join(compound(word, self._phones)), False)
 
     def _phones(self, word: str) -> tuple[str, ...] | None:
@@ -197,39 +197,3 @@ class PocketsphinxOpinion:
     def _use(self, name: str, states: FiniteState) -> None:
         graph = self._decoder.create_fsg(name, 0, states.final, list(states.transitions))
         self._decoder.add_fsg(name, graph)
-
-
-def _decoder(settings: SphinxSettings, **more: Any) -> Any:
-    try:
-        import pocketsphinx
-    except ImportError:
-        raise RecogniserMissing(
-            "pocketsphinx is not installed: pip install 'linnet[recogniser]', "
-            "or choose a family without a second opinion"
-        ) from None
-    chosen = {
-        "beam": settings.beam, "wbeam": settings.word_beam, "pbeam": settings.phone_beam,
-        "maxhmmpf": settings.most_states, "lw": settings.language_weight,
-        "wip": settings.word_insertion,
-    }  # fmt: skip
-    # Silence is in the grammar where it may be; fillers everywhere would double the search.
-    quiet = {"lm": None, "loglevel": "FATAL", "fsgusefiller": False, "bestpath": False}
-    return pocketsphinx.Decoder(pocketsphinx.Config(**{**quiet, **chosen, **more}))
-
-
-def _loop(settings: SphinxSettings) -> Any:
-    """A decoder that may hear any phone after any other."""
-    import pocketsphinx
-
-    loop = _decoder(settings, beam=1e-30, pbeam=1e-30)
-    loop.add_allphone_file("phones", pocketsphinx.get_model_path("en-us/en-us-phone.lm.bin"))
-    loop.activate_search("phones")
-    return loop
-
-
-def _nats(score: float) -> float:
-    return math.log(score) * _NATS if score > 0 else -math.inf
-
-
-def _words(text: str) -> str:
-    return " ".join(word for word in text.split() if word[0] not in "<[+")
