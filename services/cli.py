@@ -26,6 +26,8 @@ _EXIT_CODES = {
     "services.settings_file:SettingsError": ExitCode.SETTINGS,
     "device.errors:AudioError": ExitCode.AUDIO,
     "device.sound.synthesis:SynthesisError": ExitCode.MISSING_PACKAGE,
+    "services.voice.espeak:VoiceMissing": ExitCode.MISSING_PACKAGE,
+    "services.voice.second_opinion:RecogniserMissing": ExitCode.MISSING_PACKAGE,
     "device.errors:BundleError": ExitCode.BUNDLE,
     "device.errors:EngineError": ExitCode.BUNDLE,
     "ota.generations:GenerationError": ExitCode.BUNDLE,

@@ -58,14 +58,17 @@ class Player:
 
 
 def jobs(chosen: EvaluationSet, replies: bool) -> list[Job]:
-    """Commands in every condition, everything else as it was recorded."""
-    commands = chosen.of("command")
+    """Commands in every condition, everything else as it was recorded; one home after the other.
+
+    A recogniser that is built for a home is built once for all of its utterances.
+    """
     plan = [
         Job(said, condition, replies and condition == "clean" and place < REPLIES)
         for condition in CONDITIONS
-        for place, said in enumerate(commands)
+        for place, said in enumerate(chosen.of("command"))
     ]
-    return plan + [Job(u, "clean", False) for u in chosen.utterances if u.kind != "command"]
+    plan += [Job(u, "clean", False) for u in chosen.utterances if u.kind != "command"]
+    return sorted(plan, key=lambda job: job.utterance.home)
 
 
 @dataclass(frozen=True)

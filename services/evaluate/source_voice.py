@@ -20,7 +20,7 @@ VOICES = {
     "espeak-ng": Voice("espeak", "en-us"),
 }
 """By the name in a bundle's ``config.voice``."""
-USUAL = {"linnet_mini": "slt-hts", "cascade": "espeak-ng"}
+USUAL = {"linnet_mini": "flite-slt", "cascade": "espeak-ng"}
 
 
 def source_voice(settings: Settings) -> str | None:
