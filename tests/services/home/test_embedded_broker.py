@@ -12,7 +12,7 @@ from services.home.executor import Home
 from services.home.simulated import SimulatedHome
 from services.home.simulated_devices import DEVICES
 from services.language.calls import Call
-from tests.services.home.conftest import TIMEOUT_S, until_all_known
+from tests.services.home.conftest import PATIENT_S, until_all_known
 from tests.services.home.test_home import statuses
 
 
@@ -20,8 +20,8 @@ def test_the_whole_home_in_one_process(caplog: pytest.LogCaptureFixture) -> None
     threads = set(threading.enumerate())
     caplog.set_level(logging.WARNING)
     with EmbeddedBroker() as broker, SimulatedHome(broker.address) as simulated:
-        with Home(broker.address, timeout_s=TIMEOUT_S) as home:
-            home.wait_connected(5)
+        with Home(broker.address, timeout_s=PATIENT_S) as home:
+            home.wait_connected(20)
             assert home.wait_quiet(10)
             until_all_known(home, simulated)
             assert len(home.view().entities) == len(DEVICES)

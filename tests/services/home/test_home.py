@@ -18,7 +18,7 @@ from services.home.simulated import BASE, Fault, SimulatedHome
 from services.home.simulated_devices import DEVICES
 from services.language.calls import Call
 from services.language.outcome import Outcome
-from tests.services.home.conftest import TIMEOUT_S, until_all_known
+from tests.services.home.conftest import PATIENT_S, TIMEOUT_S, until_all_known
 from tests.support.mosquitto import Mosquitto
 
 ON = Call.of("HassTurnOn", name="standing light")
@@ -42,7 +42,7 @@ def spy(broker: Mosquitto) -> Iterator[tuple[BrokerLink, list[Message]]]:
     link = BrokerLink(broker.address, heard.append, name="spy")
     link.subscribe(["#"])
     link.start()
-    link.wait_connected(5)
+    link.wait_connected(20)
     yield link, heard
     link.stop()
 
@@ -81,14 +81,14 @@ def test_a_command_moves_its_device_and_is_confirmed(
 
 
 def test_a_room_is_commanded_at_once_and_each_device_answers_for_itself(
-    home: Home, simulated: SimulatedHome
+    hasty_home: Home, simulated: SimulatedHome
 ) -> None:
     simulated.set_fault("standing_light", Fault(silent=True))
     simulated.set_fault("garage_light", Fault(silent=True))
     simulated.set_fault("bed_light", Fault(offline=True))
-    until(lambda: not by_name(home, "bed light").available(time.monotonic()))
+    until(lambda: not by_name(hasty_home, "bed light").available(time.monotonic()))
     began = time.monotonic()
-    outcome = home.execute(Call.of("HassTurnOn", domain="light"))
+    outcome = hasty_home.execute(Call.of("HassTurnOn", domain="light"))
     assert time.monotonic() - began < 2 * TIMEOUT_S, "time-outs run together"
     assert statuses(outcome) == {
         "standing light": "timeout", "bed light": "unavailable", "ceiling light": "confirmed",
@@ -104,27 +104,27 @@ def by_name(home: Home, name: str) -> Entity:
 
 
 def test_a_slow_device_is_waited_for_and_one_slower_still_is_not(
-    home: Home, simulated: SimulatedHome
+    hasty_home: Home, simulated: SimulatedHome
 ) -> None:
     simulated.set_fault("standing_light", Fault(answer_s=0.3))
-    assert statuses(home.execute(ON)) == {"standing light": "confirmed"}
+    assert statuses(hasty_home.execute(ON)) == {"standing light": "confirmed"}
     simulated.set_fault("standing_light", Fault(answer_s=2 * TIMEOUT_S))
     off = Call.of("HassTurnOff", name="standing light")
-    assert statuses(home.execute(off)) == {"standing light": "timeout"}
+    assert statuses(hasty_home.execute(off)) == {"standing light": "timeout"}
 
 
 def test_a_state_from_before_the_command_proves_nothing(
-    home: Home, simulated: SimulatedHome
+    hasty_home: Home, simulated: SimulatedHome
 ) -> None:
-    assert statuses(home.execute(ON)) == {"standing light": "confirmed"}
+    assert statuses(hasty_home.execute(ON)) == {"standing light": "confirmed"}
     simulated.set_fault("standing_light", Fault(silent=True))
-    assert statuses(home.execute(ON)) == {"standing light": "timeout"}
+    assert statuses(hasty_home.execute(ON)) == {"standing light": "timeout"}
 
 
 def test_what_the_broker_remembers_proves_nothing(
-    home: Home, simulated: SimulatedHome, spy: tuple[BrokerLink, list[Message]]
+    hasty_home: Home, simulated: SimulatedHome, spy: tuple[BrokerLink, list[Message]]
 ) -> None:
-    assert statuses(home.execute(ON)) == {"standing light": "confirmed"}
+    assert statuses(hasty_home.execute(ON)) == {"standing light": "confirmed"}
     simulated.set_fault("standing_light", Fault(silent=True))
     link, heard = spy
     # A second entity on the same state topic makes the broker send its retained state again.
@@ -136,9 +136,9 @@ def test_what_the_broker_remembers_proves_nothing(
 
     announcing = threading.Thread(target=announce)
     announcing.start()
-    assert statuses(home.execute(ON)) == {"standing light": "timeout"}
+    assert statuses(hasty_home.execute(ON)) == {"standing light": "timeout"}
     announcing.join()
-    until(lambda: by_name(home, "twin").state.value is not None)
+    until(lambda: by_name(hasty_home, "twin").state.value is not None)
 
 
 def test_a_jammed_lock_is_told_as_refused_and_no_lock_is_opened(
@@ -293,8 +293,8 @@ def test_a_turn_interrupted_half_way_sends_no_more_and_tells_what_it_did(
 
 def test_steps_are_told_with_their_turn(broker: Mosquitto, simulated: SimulatedHome) -> None:
     events: list[HomeEvent] = []
-    with Home(broker.address, observe=events.append) as home:
-        home.wait_connected(5)
+    with Home(broker.address, timeout_s=PATIENT_S, observe=events.append) as home:
+        home.wait_connected(20)
         until_all_known(home, simulated)
         home.execute(ON, 12)
     assert [(e.kind, e.turn_id, e.entity_id) for e in events] == [
