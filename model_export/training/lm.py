@@ -9,11 +9,11 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,25 +23,24 @@ from torch import Tensor
 from model_export.families.glm import Glm, GlmConfig, causal_mask
 from model_export.training import ranks
 from model_export.training.codes import read_codes
+from model_export.training.run import Plan, ResumableRun
 from model_export.training.sequences import Example, examples, outcomes_of
 from services.language.vocabulary import Vocabulary
 
 CODES = 1024
 
 
+BATCH_TOKENS = 2_500  # padded ids, in each process
+
+
 @dataclass(frozen=True)
-class Recipe:
-    out: Path
+class Sources:
+    """What the model learns from."""
+
     codes: Path
     replies: Path
     texts: Path
     vocabulary: Path
-    minutes: float = 90.0
-    ranks: int = 2
-    lr: float = 1.5e-3
-    warmup: int = 200  # steps
-    tokens: int = 2_500  # a batch, in each process
-    save_every_s: float = 150.0
 
 
 def main() -> None:
@@ -55,15 +54,19 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=90.0)
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--lr", type=float, default=1.5e-3)
-    recipe = Recipe(**vars(parser.parse_args()))
-    recipe.out.mkdir(parents=True, exist_ok=True)
-    ranks.run_ranks(train, recipe.ranks, recipe)
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    plan = Plan(
+        args.out, args.minutes, args.ranks, args.lr,
+        weight_decay=0.02, clip=1.0, warmup=200, decay=1.3,
+    )  # fmt: skip
+    sources = Sources(args.codes, args.replies, args.texts, args.vocabulary)
+    ranks.run_ranks(train, plan.ranks, plan, sources)
 
 
-def train(rank: int, recipe: Recipe) -> None:
+def train(rank: int, plan: Plan, sources: Sources) -> None:
     """One process of the training."""
-    device = ranks.join(rank, recipe.ranks)
-    run = Run(rank, recipe, device)
+    run = Run(rank, plan, ranks.join(rank, plan.ranks), sources)
     for batch in run.batches():
         run.update(batch)
         if run.progress >= 1.0:
@@ -71,56 +74,43 @@ def train(rank: int, recipe: Recipe) -> None:
     run.save()
 
 
-class Run:
-    """The state of a training run and one step of it."""
+class Run(ResumableRun):
+    """The language model's batches and losses."""
 
-    def __init__(self, rank: int, recipe: Recipe, device: torch.device) -> None:
-        self.rank, self.recipe, self.device = rank, recipe, device
-        self.vocabulary = Vocabulary.load(recipe.vocabulary, CODES)
+    kept = ("tokens", "losses")
+
+    def __init__(self, rank: int, plan: Plan, device: torch.device, sources: Sources) -> None:
+        self.sources = sources
+        self.vocabulary = Vocabulary.load(sources.vocabulary, CODES)
         torch.manual_seed(0)
-        self.model = Glm(GlmConfig(vocab=self.vocabulary.size)).to(device)
-        self.optimiser = torch.optim.AdamW(
-            self.model.parameters(), recipe.lr, betas=(0.9, 0.98), weight_decay=0.02
-        )
-        self.step, self.trained_s, self.tokens = 0, 0.0, 0.0
+        self.model = Glm(GlmConfig(vocab=self.vocabulary.size))
+        super().__init__(rank, plan, device, self.model, asdict(self.model.cfg))
+        self.tokens = 0.0
         self.losses = {"text": 7.0, "audio": 7.0}
-        self._last: float | None = None  # loading is not training
-        self._saved = time.monotonic()
-        self._load()
-
-    @property
-    def progress(self) -> float:
-        return self.trained_s / (60.0 * self.recipe.minutes)
+        self.resume()
 
     def batches(self) -> Iterator[list[Example]]:
-        """Examples of similar length, about ``recipe.tokens`` padded ids a batch."""
+        """Examples of similar length, about ``BATCH_TOKENS`` padded ids a batch."""
         rng = random.Random(1_000 * self.rank + self.step)
-        spoken = _spoken_replies(self.recipe)
+        spoken = _spoken_replies(self.sources)
         pairs = outcomes_of(spoken, seed=5, tries=30_000)
-        utterances = list(read_codes(self.recipe.codes))
+        utterances = list(read_codes(self.sources.codes))
         source = examples(self.vocabulary, utterances, spoken, pairs, rng)
         while True:
             pool = sorted(islice(source, 1_200), key=lambda e: len(e.ids))
             groups: list[list[Example]] = [[]]
             for example in pool:
-                if len(example.ids) * (len(groups[-1]) + 1) > self.recipe.tokens:
+                if len(example.ids) * (len(groups[-1]) + 1) > BATCH_TOKENS:
                     groups.append([])
                 groups[-1].append(example)
             rng.shuffle(groups)
             yield from groups
 
     def update(self, batch: list[Example]) -> None:
-        self._last = self._last or time.monotonic()
-        for group in self.optimiser.param_groups:
-            warm = min(1.0, (self.step + 1) / self.recipe.warmup)
-            group["lr"] = self.recipe.lr * warm * min(1.0, 1.3 * (1.0 - self.progress) + 0.01)
-        loss = self._loss(batch)
-        self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        if ranks.average_gradients(self.model, self.recipe.ranks):
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-            self.optimiser.step()
-        self._tick(sum(len(e.ids) for e in batch))
+        self.begin_step()
+        self.learn(self._loss(batch))
+        self.tokens += sum(len(e.ids) for e in batch) * self.plan.ranks
+        self.end_step(self._report)
 
     def _loss(self, batch: list[Example]) -> Tensor:
         ids, judged = _pad(batch)
@@ -142,49 +132,15 @@ class Run:
         if len(losses):
             self.losses[kind] = 0.98 * self.losses[kind] + 0.02 * float(losses.detach().mean())
 
-    def _tick(self, tokens: int) -> None:
-        self.step += 1
-        self.tokens += tokens * self.recipe.ranks
-        now = time.monotonic()
-        self.trained_s += ranks.agree([now - (self._last or now)], self.recipe.ranks)[0]
-        self._last = now
-        if self.rank == 0 and self.step % 50 == 0:
-            print(json.dumps({
-                "step": self.step, "minutes": round(self.trained_s / 60, 2),
-                "tokens_m": round(self.tokens / 1e6, 3),
-                **{k: round(v, 3) for k, v in self.losses.items()},
-            }), flush=True)  # fmt: skip
-        if self.rank == 0 and now - self._saved > self.recipe.save_every_s:
-            self.save()
-
-    def save(self) -> None:
-        if self.rank != 0:
-            return
-        self._saved = time.monotonic()
-        state = {
-            "config": asdict(self.model.cfg), "model": self.model.state_dict(),
-            "optimiser": self.optimiser.state_dict(), "step": self.step,
-            "trained_s": self.trained_s, "tokens": self.tokens, "losses": self.losses,
-        }  # fmt: skip
-        temporary = self.recipe.out / "checkpoint.tmp"
-        torch.save(state, temporary)
-        temporary.replace(self.recipe.out / "checkpoint.pt")
-
-    def _load(self) -> None:
-        path = self.recipe.out / "checkpoint.pt"
-        if not path.exists():
-            return
-        state = torch.load(path, map_location=self.device, weights_only=True)
-        self.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        for key in ("step", "trained_s", "tokens", "losses"):
-            setattr(self, key, state[key])
+    def _report(self) -> dict[str, Any]:
+        losses = {kind: round(value, 3) for kind, value in self.losses.items()}
+        return {"tokens_m": round(self.tokens / 1e6, 3), **losses}
 
 
-def _spoken_replies(recipe: Recipe) -> dict[str, np.ndarray]:
+def _spoken_replies(sources: Sources) -> dict[str, np.ndarray]:
     """text → codes of everything the reply voice has said."""
-    rows = [json.loads(line) for line in recipe.texts.read_text().splitlines()]
-    with np.load(recipe.replies) as data:
+    rows = [json.loads(line) for line in sources.texts.read_text().splitlines()]
+    with np.load(sources.replies) as data:
         return {r["text"]: data[r["stem"]] for r in rows if r["stem"] in data.files}
 
 

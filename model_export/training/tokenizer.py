@@ -9,10 +9,9 @@ on live vectors starts the codebook, an exponential moving average keeps it (van
 from __future__ import annotations
 
 import argparse
-import json
-import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -21,20 +20,9 @@ from torch import Tensor
 from model_export.families.linnet_mini.tokenizer import Encoded, Tokenizer, TokenizerConfig
 from model_export.training import ranks
 from model_export.training.batches import Batch, SpeechSource
+from model_export.training.run import Plan, ResumableRun
 
-
-@dataclass(frozen=True)
-class Recipe:
-    out: Path
-    corpus: Path
-    audio: Path
-    minutes: float = 180.0
-    """Training time in all, counted over every run that shares the checkpoint."""
-    ranks: int = 2
-    lr: float = 1.3e-3
-    warmup: int = 250  # steps
-    quantise_from: float = 0.4  # share of the time
-    save_every_s: float = 150.0
+QUANTISE_FROM = 0.4  # share of the time
 
 
 def main() -> None:
@@ -45,15 +33,19 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=180.0)
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--lr", type=float, default=1.3e-3)
-    recipe = Recipe(**vars(parser.parse_args()))
-    recipe.out.mkdir(parents=True, exist_ok=True)
-    ranks.run_ranks(train, recipe.ranks, recipe)
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    plan = Plan(
+        args.out, args.minutes, args.ranks, args.lr,
+        weight_decay=0.01, clip=2.0, warmup=250, decay=1.8,
+    )  # fmt: skip
+    ranks.run_ranks(train, plan.ranks, plan, args.corpus, args.audio)
 
 
-def train(rank: int, recipe: Recipe) -> None:
+def train(rank: int, plan: Plan, corpus: Path, audio: Path) -> None:
     """One process of the training."""
-    run = Run(rank, recipe, ranks.join(rank, recipe.ranks))
-    source = SpeechSource(recipe.corpus, recipe.audio, seed=1000 * rank + run.step)
+    run = Run(rank, plan, ranks.join(rank, plan.ranks))
+    source = SpeechSource(corpus, audio, seed=1000 * rank + run.step)
     while run.progress < 1.0:
         source.refresh()
         for batch in source.batches(run.strength):
@@ -63,28 +55,19 @@ def train(rank: int, recipe: Recipe) -> None:
     run.save()
 
 
-class Run:
-    """The state of a training run and one step of it."""
+class Run(ResumableRun):
+    """The tokenizer's losses, its augmentation ramp and its codebook."""
 
-    def __init__(self, rank: int, recipe: Recipe, device: torch.device) -> None:
-        self.rank, self.recipe, self.device = rank, recipe, device
+    kept = ("audio_s", "loss", "quantising")
+
+    def __init__(self, rank: int, plan: Plan, device: torch.device) -> None:
         torch.manual_seed(0)
-        self.model = Tokenizer(TokenizerConfig()).to(self.device)
-        self.optimiser = torch.optim.AdamW(
-            self.model.parameters(), recipe.lr, betas=(0.9, 0.98), weight_decay=0.01
-        )
-        self.step, self.trained_s, self.audio_s, self.skipped = 0, 0.0, 0.0, 0
+        self.model = Tokenizer(TokenizerConfig())
+        super().__init__(rank, plan, device, self.model, asdict(self.model.cfg))
+        self.audio_s, self.skipped = 0.0, 0
         self.loss, self.quantising = 3.0, False
-        self._last: float | None = None  # loading is not training
-        self._saved = time.monotonic()
         self._vectors: list[Tensor] = []
-        self._load()
-
-    # -- schedules ---------------------------------------------------------------------------
-
-    @property
-    def progress(self) -> float:
-        return self.trained_s / (60.0 * self.recipe.minutes)
+        self.resume()
 
     @property
     def strength(self) -> float:
@@ -93,29 +76,20 @@ class Run:
             return 0.15
         return float(min(1.0, max((1.7 - self.loss) / 0.9, 0.3 + self.progress)))
 
-    def _rate(self) -> float:
-        warm = min(1.0, (self.step + 1) / self.recipe.warmup)
-        return self.recipe.lr * warm * min(1.0, 1.8 * (1.0 - self.progress) + 0.01)
-
-    # -- one step ----------------------------------------------------------------------------
-
     def update(self, batch: Batch) -> None:
-        self._last = self._last or time.monotonic()
-        for group in self.optimiser.param_groups:
-            group["lr"] = self._rate()
+        self.begin_step()
         with torch.autocast(self.device.type, torch.bfloat16):
             encoded = self.model(batch.mel.to(self.device), self.quantising)
         loss, value = self._loss(encoded, batch)
-        self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        if ranks.average_gradients(self.model, self.recipe.ranks):
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), 2.0)
-            self.optimiser.step()
-            self.loss = 0.99 * self.loss + 0.01 * value
+        if self.learn(loss):
+            # The ramp must be the same everywhere, so process 0's loss counts.
+            mean = 0.99 * self.loss + 0.01 * value
+            self.loss = ranks.agree([mean], self.plan.ranks)[0]
         else:
             self.skipped += 1
         self._teach_quantiser(encoded.z.detach().float())
-        self._tick(batch)
+        self.audio_s += float(batch.frames.sum()) * 0.02 * self.plan.ranks
+        self.end_step(self._report)
 
     def _loss(self, encoded: Encoded, batch: Batch) -> tuple[Tensor, float]:
         pre, post = (self._ctc(x, batch) for x in (encoded.ctc, encoded.ctc_post))
@@ -135,7 +109,7 @@ class Run:
     def _teach_quantiser(self, z: Tensor) -> None:
         """Process 0 moves the codebook and sends it to the others."""
         quantiser = self.model.quantiser
-        if not self.quantising and self.progress >= self.recipe.quantise_from:
+        if not self.quantising and self.progress >= QUANTISE_FROM:
             self._vectors.append(z.flatten(0, 1))
             if len(self._vectors) < 24:
                 return
@@ -146,54 +120,14 @@ class Run:
         elif self.quantising and self.rank == 0:
             quantiser.learn(z.flatten(0, 1))
         if self.quantising:
-            ranks.share([quantiser.codebook, quantiser.sums, quantiser.counts], self.recipe.ranks)
+            ranks.share([quantiser.codebook, quantiser.sums, quantiser.counts], self.plan.ranks)
 
-    # -- clock, log, checkpoint --------------------------------------------------------------
-
-    def _tick(self, batch: Batch) -> None:
-        self.step += 1
-        self.audio_s += float(batch.frames.sum()) * 0.02 * self.recipe.ranks
-        now = time.monotonic()
-        # The clock of process 0 counts for all, so that they stop at the same step.
-        spent, self.loss = ranks.agree([now - (self._last or now), self.loss], self.recipe.ranks)
-        self._last = now
-        self.trained_s += spent
-        if self.rank == 0 and self.step % 50 == 0:
-            print(json.dumps(self._report()), flush=True)
-        if self.rank == 0 and now - self._saved > self.recipe.save_every_s:
-            self.save()
-
-    def _report(self) -> dict[str, float | int | bool]:
+    def _report(self) -> dict[str, Any]:
         used = int((self.model.quantiser.counts > 0.1).sum()) if self.quantising else 0
         return {
-            "step": self.step, "minutes": round(self.trained_s / 60, 2),
             "audio_h": round(self.audio_s / 3600, 2), "loss": round(self.loss, 4),
             "strength": round(self.strength, 2), "codes_used": used, "skipped": self.skipped,
         }  # fmt: skip
-
-    def save(self) -> None:
-        if self.rank != 0:
-            return
-        self._saved = time.monotonic()
-        state = {
-            "config": asdict(self.model.cfg), "model": self.model.state_dict(),
-            "optimiser": self.optimiser.state_dict(), "step": self.step,
-            "trained_s": self.trained_s, "audio_s": self.audio_s, "loss": self.loss,
-            "quantising": self.quantising,
-        }  # fmt: skip
-        temporary = self.recipe.out / "checkpoint.tmp"
-        torch.save(state, temporary)
-        temporary.replace(self.recipe.out / "checkpoint.pt")
-
-    def _load(self) -> None:
-        path = self.recipe.out / "checkpoint.pt"
-        if not path.exists():
-            return
-        state = torch.load(path, map_location=self.device, weights_only=True)
-        self.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        for key in ("step", "trained_s", "audio_s", "loss", "quantising"):
-            setattr(self, key, state[key])
 
 
 def _k_means(vectors: Tensor, count: int, rounds: int = 12) -> Tensor:
