@@ -1,4 +1,4 @@
-"""Training on a few seconds of speech: it starts, stops, resumes, and keeps what is held out out."""
+"""Training on a little speech: it starts, stops, resumes, and keeps what is held out out."""
 
 from __future__ import annotations
 
