@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import struct
 import time
 from dataclasses import replace
@@ -274,18 +275,22 @@ def test_a_folder_that_cannot_be_made_is_a_usage_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not BUNDLE.exists(), reason="no model bundle is present")
-def test_the_demo_as_a_user_runs_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("family", ["linnet_mini", "cascade"])
+def test_the_demo_as_a_user_runs_it(family: str, tmp_path: Path) -> None:
+    if family == "linnet_mini" and not BUNDLE.exists():
+        pytest.skip("no model bundle is present")
+    idle = os.getloadavg()[0] < (os.cpu_count() or 1)
     started = time.monotonic()
-    done = linnet("demo", "--json", cwd=tmp_path)
+    done = linnet("demo", "--family", family, "--json", cwd=tmp_path, timeout=300)
     took_s = time.monotonic() - started
-    assert done.returncode == ExitCode.OK, done.stderr
+    assert done.returncode == ExitCode.OK, done.stderr + done.stdout
     told = json.loads(done.stdout)
     assert told["ok"]
     assert told["words_heard"] >= told["words_heard_bar"]
     assert len(told["recordings"]) == len(SCRIPT.recordings)
     for scene in told["recordings"]:
         [turn] = scene["turns"]
-        assert (tmp_path / turn["reply_wav"]).stat().st_size > 16_000
-    assert [scene["turns"][0]["call"] is None for scene in told["recordings"]][-1]
-    assert took_s < BUDGET_S
+        assert (tmp_path / turn["reply_wav"]).stat().st_size > SAMPLE_RATE  # half a second
+    assert told["recordings"][-1]["turns"][0]["call"] is None
+    if idle:  # a machine that is busy with other things cannot tell
+        assert took_s < BUDGET_S
