@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -10,28 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from services.bundles import chosen_bundle
 from services.exit_codes import ExitCode
 from services.home.embedded_broker import free_port
 from services.home.simulated import SimulatedHome
-from services.settings import Settings
 from tests.support.mosquitto import Mosquitto, mosquitto
-from tests.support.running import RunningDaemon, spoken
+from tests.support.running import FAMILY, RunningDaemon, spoken
 from tests.support.terminal import linnet, settings_file
 
-FAMILY = (
-    "linnet_mini"
-    if (chosen_bundle(Settings()) / "manifest.json").exists()
-    else "cascade"  # needs no bundle
-)
-HAS_MODEL = FAMILY == "linnet_mini" or (
-    importlib.util.find_spec("services.voice.families.cascade") is not None
-)
 PATIENCE_S = 60.0
 
 pytestmark = pytest.mark.slow
-with_model = pytest.mark.skipif(not HAS_MODEL, reason="neither a model bundle nor the cascade")
-
 Start = Callable[..., RunningDaemon]
 
 
@@ -78,7 +65,6 @@ def until(true: Callable[[], bool], daemon: RunningDaemon, seconds: float = PATI
         time.sleep(0.05)
 
 
-@with_model
 def test_a_spoken_command_moves_a_device_and_leaves_no_word_in_the_log(
     broker: Mosquitto, home: SimulatedHome, start: Start
 ) -> None:
@@ -99,7 +85,6 @@ def test_a_spoken_command_moves_a_device_and_leaves_no_word_in_the_log(
         assert words not in daemon.log.lower()
 
 
-@with_model
 def test_the_owner_may_switch_the_words_on(
     broker: Mosquitto, home: SimulatedHome, start: Start
 ) -> None:
@@ -108,7 +93,6 @@ def test_the_owner_may_switch_the_words_on(
     assert '"personal": "turn on the bed light"' in daemon.log
 
 
-@with_model
 def test_a_broker_that_dies_comes_back_and_is_used_again(
     broker: Mosquitto, home: SimulatedHome, start: Start
 ) -> None:
@@ -123,7 +107,6 @@ def test_a_broker_that_dies_comes_back_and_is_used_again(
     assert moved.count("bed_light") == 1  # nothing is said twice
 
 
-@with_model
 def test_without_a_broker_it_is_ready_answers_and_stops(start: Start) -> None:
     daemon = start(free_port(), 0.5, "bed-light.wav")
     daemon.wait_for("READY=1")
@@ -132,7 +115,6 @@ def test_without_a_broker_it_is_ready_answers_and_stops(start: Start) -> None:
     assert daemon.process.returncode == ExitCode.OK
 
 
-@with_model
 def test_a_broker_that_refuses_is_named_in_the_log_and_survived(
     tmp_path: Path, start: Start
 ) -> None:
@@ -144,7 +126,6 @@ def test_a_broker_that_refuses_is_named_in_the_log_and_survived(
         assert daemon.terminate() < 2.0
 
 
-@with_model
 def test_interrupt_from_the_keyboard_is_a_clean_stop(start: Start) -> None:
     daemon = start(free_port(), 0.5)
     daemon.wait_for("READY=1")

@@ -14,9 +14,15 @@ import numpy as np
 
 from device.sound.files import write_wav
 from device.sound.frames import SAMPLE_RATE
+from services.bundles import chosen_bundle
 from services.demo.script import shipped
+from services.settings import Settings
 from tests.support.terminal import ROOT
 
+FAMILY = (
+    "linnet_mini" if (chosen_bundle(Settings()) / "manifest.json").exists() else "cascade"
+)
+"""Who answers in tests: the built-in model where its bundle is, else the one that needs none."""
 READY_S = 60.0  # loading a model on a machine that is busy with other things
 
 
