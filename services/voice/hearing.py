@@ -97,9 +97,10 @@ class Hearing:
         scores = {first.call: 0.0}
         if found and found[0].call != first.call:
             others = [c for c in found if c.call != first.call][:ASKED]
-            given = self._opinion.score([first.text, *(c.text for c in others)])
-            for other, score in zip(others, given[1:], strict=True):
-                scores[other.call] = float(np.clip((score - given[0]) / heard.frames, -5.0, 5.0))
+            own, *given = self._opinion.score([first.text, *(c.text for c in others)])
+            for other, score in zip(others, given, strict=True):
+                better = (score - own) / heard.frames if np.isfinite(own) else 0.0
+                scores[other.call] = float(np.clip(better, -5.0, 5.0))
         return Reading(first.text, first.call, first.ratio, scores)
 
     def _as_candidate(self, reading: Reading, found: list[Candidate]) -> Candidate:

@@ -44,7 +44,7 @@ class Weights:
     """Opinion of a call that the second recogniser was not asked about."""
     reject: float = -1.1
     """Fit per letter at which the tokenizer alone believes that the home was meant."""
-    accept: float = -0.6
+    accept: float = -0.56
     """Ratio at which the second recogniser alone believes it."""
 
     @classmethod

@@ -2,8 +2,7 @@
 
     opinion = PocketsphinxOpinion(home)
     opinion.start()
-    opinion.hear(pcm)            # 16 kHz float32, while the user speaks
-    opinion.peek()               # at a pause: most likely the end, so decode ahead
+    opinion.hear(pcm)            # 16 kHz float32, while the user speaks; works ahead at a pause
     opinion.finish()             # Hypotheses: what the grammar allows, against a free phone loop
 
 Its acoustic model (US English, learned from people, in the wheel) wants cepstra whose mean over
@@ -29,6 +28,7 @@ from services.language.finite_state import SILENCE, FiniteState, of_grammar, of_
 from services.language.grammar import compile_grammar
 from services.language.homeview import HomeView
 from services.language.pronounce import compound
+from services.voice.pause import PauseWatch
 from services.voice.sphinx import (
     SAMPLE_RATE,
     RecogniserMissing,
@@ -102,13 +102,16 @@ class PocketsphinxOpinion:
         self._sound: list[NDArray[np.int16]] = []
         self._samples = 0
         self._ahead: tuple[int, Hypotheses] | None = None
+        self._watch = PauseWatch()
 
     def hear(self, pcm: NDArray[np.float32]) -> None:
-        """Take sound: float32[n] at 16 kHz, any n."""
+        """Take sound: float32[n] at 16 kHz, any n; decodes ahead when the speaker falls quiet."""
         room = int(self.settings.longest_s * SAMPLE_RATE) - self._samples
         chunk = np.clip(pcm[: max(room, 0)] * 32767.0, -32768, 32767).astype(np.int16)
         self._sound.append(chunk)
         self._samples += len(chunk)
+        if self._watch.feed(pcm):
+            self.peek()  # most likely the end: what is decoded now need not be then
 
     def peek(self) -> Hypotheses:
         """What was said so far, decoded now so that ``finish`` need not."""

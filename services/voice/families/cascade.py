@@ -40,10 +40,6 @@ class CascadeSession:
         """Keep the sound; pocketsphinx wants the whole utterance."""
         self._opinion.hear(pcm)
 
-    def pause(self) -> None:
-        """The user has stopped, it seems: decode ahead of the end of the turn."""
-        self._opinion.peek()
-
     def respond(self, observations: Sequence[Outcome]) -> Iterator[Event]:
         """The call that was heard, or the spoken reply to what became of it.
 
