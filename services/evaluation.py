@@ -43,6 +43,8 @@ def main(args: argparse.Namespace) -> int:
     settings = chosen_settings(args)
     if args.alone and settings.model.family != "linnet_mini":
         raise UsageError("--alone is for the family linnet_mini, which has two recognisers")
+    if args.details is not None:
+        _check_writable(args.details)
     chosen = _set(args)
     if not chosen.utterances:
         raise UsageError(f"{args.set}: holds no recording that can be used")
@@ -130,6 +132,14 @@ def _variants(
             alone = Run(run.settings, variant, run.homes, run.noise, listen=False)
             found[variant] = report.understanding(_play(alone, chosen, processes))
     return found
+
+
+def _check_writable(path: Path) -> None:
+    """Now, not after an hour."""
+    try:
+        path.touch()
+    except OSError as error:
+        raise UsageError(f"--details {path}: cannot be written ({error.strerror})") from error
 
 
 def _write_details(path: Path, answers: list[Answer]) -> None:

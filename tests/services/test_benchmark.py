@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -23,6 +24,8 @@ from services.bench.stream import (
     StampingSink,
     TurnSource,
 )
+from services.cli import main
+from services.exit_codes import ExitCode
 from services.home.simulated_view import simulated_view
 from services.language.calls import Call
 from services.language.grammar import compile_grammar
@@ -148,3 +151,16 @@ def test_the_real_loop_is_timed_at_real_pace() -> None:
     assert table["rtf"] > 0
     assert table["rss_mb"] > 20
     json.dumps(table)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    find_spec("pocketsphinx") is None or not shutil.which("espeak-ng"),
+    reason="the cascade wants pocketsphinx and espeak-ng",
+)
+def test_the_command_times_the_cascade(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--family", "cascade", "--limit", "1", "--json"]) == ExitCode.OK
+    table = json.loads(capsys.readouterr().out)
+    assert {"first_audio_ms", "rtf", "rss_mb", "stages_ms"} <= table.keys()
+    assert table["turns"]["answered"] == 1
+    assert table["first_audio_ms"]["p95"] > table["stages_ms"]["endpoint"] > 0

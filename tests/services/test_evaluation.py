@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import tempfile
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 
@@ -429,3 +430,55 @@ def test_a_report_of_nothing_can_still_be_read() -> None:
     table |= report.described(EvaluationSet("x", (HOME,), []), "cascade", "coloured")
     assert table["call_accuracy"]["clean"] is None
     assert list(report.lines(table))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    find_spec("pocketsphinx") is None or not shutil.which("flite") or not shutil.which("espeak-ng"),
+    reason="the cascade wants pocketsphinx and espeak-ng, the recordings flite",
+)
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_the_command_measures_recordings_with_the_cascade(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], processes: str
+) -> None:
+    cache = SpeechCache(tmp_path)
+    said = ["turn on the bed light", "do you know a good restaurant nearby"]
+    voice = Voice("flite", "rms")
+    cache.fill([(voice, text) for text in said])
+    names = [cache.path(voice, text).name for text in said]
+    rows = [{"path": names[0], "text": said[0]}, {"path": names[1], "text": None}]
+    (tmp_path / "manifest.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    details = tmp_path / "details.jsonl"
+    command = ["eval", "--set", str(tmp_path), "--family", "cascade", "--json", "--shared"]
+    command += [str(tmp_path / "nothing"), "--jobs", processes, "--details", str(details)]
+    assert main(command) == ExitCode.OK
+    printed = capsys.readouterr()
+    table = json.loads(printed.out)
+    assert table["call_accuracy"]["n"] == 1
+    assert table["call_accuracy"]["clean"] == 1.0
+    assert set(CONDITIONS) == set(table["call_accuracy"]["ci95"])
+    assert table["ood"]["n"] == 1
+    assert table["replies"]["n"] == 1
+    assert table["replies"]["source_voice"] == "espeak-ng"
+    assert {"ood_false_calls", "reply_wer", "source_wer"} <= table.keys()
+    assert table["noise"] == "coloured"
+    assert "4/4" in printed.err
+    kept = [json.loads(line) for line in details.read_text().splitlines()]
+    assert [row["condition"] for row in kept] == ["clean", "snr10", "snr5", "clean"]
+    assert kept[0]["called"] == kept[0]["meant"] == ON.json()
+
+
+def test_only_the_family_of_two_recognisers_has_each_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["eval", "--set", str(tmp_path), "--family", "cascade", "--alone"]
+    assert main(command) == ExitCode.USAGE
+    assert "--alone" in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_written_is_told_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["eval", "--set", str(tmp_path), "--details", str(tmp_path / "no" / "file")]
+    assert main(command) == ExitCode.USAGE
+    assert "cannot be written" in capsys.readouterr().err
