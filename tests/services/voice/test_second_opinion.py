@@ -70,7 +70,10 @@ def test_clear_commands_are_heard(opinion, says, text, call):
 @needs_flite
 def test_the_size_of_the_pieces_does_not_matter(opinion, says):
     pcm = says("turn on the kitchen lights")
-    assert hear(opinion, pcm, 160) == hear(opinion, pcm, 777) == hear(opinion, pcm, len(pcm))
+    # Where in the pause it is decoded depends on the piece; what is heard must not.
+    heard = [hear(opinion, pcm, piece).readings[0] for piece in (160, 777, len(pcm))]
+    assert {(h.text, h.call) for h in heard} == {(heard[0].text, heard[0].call)}
+    assert max(h.ratio for h in heard) - min(h.ratio for h in heard) < 0.2
 
 
 @needs_flite
@@ -79,7 +82,7 @@ def test_what_was_decoded_at_a_pause_is_taken_over_unless_speech_goes_on(opinion
     opinion.start()
     opinion.hear(pcm[: len(pcm) // 2])
     half = opinion.peek()
-    opinion.hear(np.zeros(1600, np.float32))
+    opinion.hear(np.zeros(160, np.float32))
     assert opinion.finish() is half
     opinion.hear(np.zeros(16_000, np.float32))
     assert opinion.finish() is not half
