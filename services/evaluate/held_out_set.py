@@ -30,9 +30,11 @@ PEOPLE = ("cmd_coffee_en", "cmd_home_multi")
 """Sets of ``SHARED/audio`` whose clips without a command join the talk."""
 
 
-def sentences(homes: Sequence[HomeView], count: int) -> Iterator[tuple[int, str, Call]]:
+def sentences(
+    homes: Sequence[HomeView], count: int, seed: int = SEED
+) -> Iterator[tuple[int, str, Call]]:
     """``count`` times (home, sentence, call); no sentence twice in a home."""
-    rng = random.Random(SEED)
+    rng = random.Random(seed)
     seen: set[tuple[int, str]] = set()
     for number in range(count):
         yield _sentence(rng, homes, number % len(homes), seen)
@@ -61,8 +63,9 @@ def held_out_set(
     limit: int | None,
     cache: SpeechCache,
     tell: Callable[[int, int], None],
+    seed: int = SEED,
 ) -> EvaluationSet:
-    """The set, its sound on disk.
+    """The set, its sound on disk; another ``seed`` gives another draw, for tuning.
 
     Args:
         shared: folder with ``text`` and ``audio``; need not exist.
@@ -73,8 +76,8 @@ def held_out_set(
         SynthesisError: a voice is missing.
         SetError: a file in ``shared`` is broken.
     """
-    commands = list(sentences(homes, min(COMMANDS, limit or COMMANDS)))
-    rng = random.Random(SEED + 1)
+    commands = list(sentences(homes, min(COMMANDS, limit or COMMANDS), seed))
+    rng = random.Random(seed + 1)
     others = other_talk(shared / "text", OTHERS, rng)[:limit]
     voices = [held_out_voice(rng) for _ in range(COMMANDS + OTHERS)]
     told = list(zip(voices, (text for _, text, _ in commands), strict=False))
