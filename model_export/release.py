@@ -2,7 +2,8 @@
 
 ``python -m model_export.release --version 0.1.0 --out bundles/linnet_mini-en`` first packs the fp32
 graphs, streams real utterances through them to see how large activations get, then packs the INT8
-ones. The fp32 bundle stays beside the checkpoints: ``linnet eval --bundle`` compares the two.
+ones. The fp32 bundle stays beside the checkpoints: ``linnet eval --bundle`` compares the two. When the
+bundle was measured, ``--annotate facts.json`` packs it again with its figures and weights.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -72,8 +74,6 @@ class Sources:
     vocabulary: Path
     corpus: Path
     codes: Path
-    evaluation: Path
-    """JSON of figure name → number, measured on this very model; may be missing."""
 
 
 class Recorder:
@@ -98,11 +98,15 @@ def main() -> None:
     parser.add_argument("--training", type=Path, default=Path(".training"))
     parser.add_argument("--out", type=Path, default=Path("bundles/linnet_mini-en"))
     parser.add_argument("--version", default="0.1.0")
+    parser.add_argument("--annotate", type=Path, metavar="FACTS", help="only pack --out again")
     args = parser.parse_args()
+    if args.annotate is not None:
+        annotate(args.out, args.annotate)
+        return
     base: Path = args.training
     sources = Sources(
         base / "tokenizer/checkpoint.pt", base / "lm/checkpoint.pt", base / "t2m", base / "vocoder",
-        base / "ranks.tiktoken", base / "corpus", base / "codes", base / "evaluation.json",
+        base / "ranks.tiktoken", base / "corpus", base / "codes",
     )  # fmt: skip
     release(sources, args.version, args.out, base / "bundle-fp32")
 
@@ -192,7 +196,7 @@ def _pack(
     pcm = _utterances(sources.corpus, 1)[0]
     soundfile.write(self_test, pcm, 16_000, subtype="PCM_16")
     files = {"vocabulary": sources.vocabulary, "self_test": self_test, "model_card": MODEL_CARD}
-    head = _head(version, sources.evaluation, None)
+    head = _head(version, None)
     # Packed twice: the tokens of the self-test are what these very graphs say.
     first = pack(out, head, parts, files, replace=True)
     tokenizer = SpeechTokenizer(OnnxCpuEngine(first.part("tokenizer")))
@@ -200,11 +204,11 @@ def _pack(
     blocks = tokenizer.hear(heard) + tokenizer.finish()
     tokens = tuple(int(code) for block in blocks for code in block.codes)
     self_tested = SelfTest(file="self_test.wav", tokens=tokens)
-    head = _head(version, sources.evaluation, self_tested)
+    head = _head(version, self_tested)
     return pack(out, head, parts, files, replace=True)
 
 
-def _head(version: str, evaluation: Path, self_test: SelfTest | None) -> ManifestHead:
+def _head(version: str, self_test: SelfTest | None) -> ManifestHead:
     return ManifestHead(
         family="linnet_mini",
         version=version,
@@ -216,10 +220,27 @@ def _head(version: str, evaluation: Path, self_test: SelfTest | None) -> Manifes
         notice=NOTICE,
         minimum_runtime="0.1.0",
         hardware=Hardware(memory_mb=512),
-        evaluation=json.loads(evaluation.read_text()) if evaluation.exists() else {},
         self_test=self_test,
-        config={"codes": CODES, "lm_max_len": LM_MAX_LEN},
+        config={"codes": CODES, "lm_max_len": LM_MAX_LEN, "voice": "flite-slt"},
     )
+
+
+def annotate(out: Path, facts: Path) -> Bundle:
+    """Pack a bundle again with what was learnt about it since: weights, figures, model card.
+
+    ``facts`` is JSON of ``{"evaluation": {name: number}, "rescoring": {weight: number}}``.
+    """
+    bundle, found = Bundle.open(out), json.loads(facts.read_text())
+    old = bundle.manifest
+    head = {name: getattr(old, name) for name in ManifestHead.model_fields}
+    head["evaluation"] = found["evaluation"]
+    head["config"] = dict(old.config) | {f"rescoring_{k}": v for k, v in found["rescoring"].items()}
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(shutil.copytree(out, Path(folder) / "bundle"))
+        parts = {name: PartSource(copy / p.file, p.precision) for name, p in old.parts.items()}
+        files = {name: copy / stored.file for name, stored in old.files.items()}
+        files["model_card"] = MODEL_CARD
+        return pack(out, ManifestHead(**head), parts, files, replace=True)
 
 
 if __name__ == "__main__":

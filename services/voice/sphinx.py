@@ -16,7 +16,7 @@ class RecogniserMissing(RuntimeError):
 
 @dataclass(frozen=True)
 class SphinxSettings:
-    """How pocketsphinx searches; defaults by ``model_export.tuning.second_opinion``."""
+    """How pocketsphinx searches; defaults by ``services.evaluate.tuning_opinion``."""
 
     beam: float = 1e-48
     """Least probability of a state, relative to the best."""

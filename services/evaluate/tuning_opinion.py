@@ -1,6 +1,6 @@
 """Measures the second opinion on recordings, for one or several settings.
 
-    python -m model_export.tuning.second_opinion ../shared/audio/cmd_home_multi --set beam=1e-60
+    python -m services.evaluate.tuning_opinion ../shared/audio/cmd_home_multi --set beam=1e-60
 
 Each folder holds ``manifest.jsonl`` (path, text, lang). A clip counts when this home's grammar
 reads its text as a call; every other clip should call nothing. Prints one JSON object a setting.
