@@ -2,8 +2,8 @@
 
 ``python -m model_export.release --version 0.1.0 --out bundles/linnet_mini-en`` first packs the fp32
 graphs, streams real utterances through them to see how large activations get, then packs the INT8
-ones. The fp32 bundle stays beside the checkpoints: ``linnet eval --bundle`` compares the two. When the
-bundle was measured, ``--annotate facts.json`` packs it again with its figures and weights.
+ones. The fp32 bundle stays beside the checkpoints: ``linnet eval --bundle`` compares the two. When
+the bundle was measured, ``--annotate facts.json`` packs it again with its figures and weights.
 """
 
 from __future__ import annotations

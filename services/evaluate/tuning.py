@@ -144,8 +144,8 @@ def main() -> None:
     groups = [read_rows(path) for path in args.scores]
     weights = fit(groups)
     for path, group in zip(args.scores, groups, strict=True):
-        print(path.name, quality(group, weights))  # noqa: T201
-    print(json.dumps({f"rescoring_{k}": v for k, v in asdict(weights).items()}))  # noqa: T201
+        print(path.name, quality(group, weights))
+    print(json.dumps({f"rescoring_{k}": v for k, v in asdict(weights).items()}))
 
 
 if __name__ == "__main__":
