@@ -10,6 +10,7 @@ restarted.
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import signal
 import time
@@ -180,4 +181,6 @@ def main(args: argparse.Namespace) -> int:
         logs.configure(settings.log.level, settings.log.format)
         return settings
 
-    return Daemon(load, partial(open_box, recording=args.input)).serve()
+    code = Daemon(load, partial(open_box, recording=args.input)).serve()
+    gc.freeze()  # else the interpreter looks through the whole model before it ends
+    return code

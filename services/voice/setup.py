@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -96,7 +97,7 @@ def open_box(settings: Settings, recording: Path | None = None) -> Box:
         loops.append(open_loop(settings, model, home, emit=_report(settings)))
         home.start()
         opened.callback(home.stop)
-        loops[0].worker.submit(lambda: _lay_out(model, home))
+        _lay_out_soon(model, home, loops[0].worker)
         return Box(loops[0], source, sink, opened.pop_all().close)
 
 
@@ -112,11 +113,22 @@ def _sound(
     return source, audio.sink(settings.audio.output)
 
 
-def _lay_out(model: SpeechModel, home: Home) -> None:
-    """Lay out the home's sentences before the first command, which would have to wait for it."""
-    try:
+def _lay_out_soon(model: SpeechModel, home: Home, worker: Worker) -> None:
+    """Lay out the home's sentences before the first command, which would have to wait for it.
+
+    The waiting is done on a thread of its own: it must not hold up the worker's end.
+    """
+
+    def wait() -> None:
         if home.wait_quiet(SETTLE_S):
-            model.session(home.view()).cancel()
+            worker.submit(lambda: _lay_out(model, home))
+
+    threading.Thread(target=wait, name="lay-out", daemon=True).start()
+
+
+def _lay_out(model: SpeechModel, home: Home) -> None:
+    try:
+        model.session(home.view()).cancel()
     except Exception as error:  # noqa: BLE001 - a worker's job may not raise; the turn will tell
         log.warning("the home is not laid out yet", extra={"error": type(error).__name__})
 

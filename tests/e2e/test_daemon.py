@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -90,7 +91,7 @@ def test_the_owner_may_switch_the_words_on(
 ) -> None:
     daemon = start(broker.address.port, 3.0, "bed-light.wav", log_transcripts=True)
     until(lambda: '"event": "turn_end"' in daemon.log, daemon)
-    assert '"personal": "turn on the bed light"' in daemon.log
+    assert re.search('"personal": "turn on (the )?bed light"', daemon.log)
 
 
 def test_a_broker_that_dies_comes_back_and_is_used_again(

@@ -55,5 +55,6 @@ def test_it_hears_a_person_and_does_not_answer_itself(
         subprocess.run(["paplay", str(said)], env=room, check=True)
         told = talk.stdout.read().split("\n")
         assert talk.wait(timeout=30) == 0
-    assert [line for line in told if line.startswith("> ")] == ["> turn on the bed light"]
-    assert "the bed light is on" in told
+    [heard] = [line for line in told if line.startswith("> ")]
+    assert heard in {"> turn on the bed light", "> turn on bed light"}
+    assert any("the bed light is on" in line for line in told)
