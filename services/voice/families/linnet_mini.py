@@ -67,21 +67,24 @@ OPINION_ONLY = {"ctc": 0.0, "lm": 0.0, "prior": 0.0, "unheard": -9.0, "reject": 
 
 
 class Opinions:
-    """The second recogniser of the home that was spoken to last; building one takes a second."""
+    """The second recogniser of each of the last few homes; building one takes a second."""
+
+    KEPT = 3
 
     def __init__(self, required: bool) -> None:
         """Raises RecogniserMissing when it is required and not installed."""
         self._installed = find_spec("pocketsphinx") is not None
         if required and not self._installed:
             raise RecogniserMissing("pocketsphinx is not installed: pip install linnet[recogniser]")
-        self._home: HomeView | None = None
-        self._opinion: PocketsphinxOpinion | None = None
+        self._built: dict[HomeView, PocketsphinxOpinion] = {}
 
     def of(self, home: HomeView) -> PocketsphinxOpinion | None:
         """None where pocketsphinx is not installed."""
-        if self._installed and home != self._home:
-            self._opinion, self._home = PocketsphinxOpinion(home), home
-        return self._opinion
+        if self._installed and home not in self._built:
+            while len(self._built) >= self.KEPT:
+                self._built.pop(next(iter(self._built)))
+            self._built[home] = PocketsphinxOpinion(home)
+        return self._built.get(home)
 
 
 @dataclass(frozen=True)
