@@ -105,8 +105,8 @@ def main() -> None:
         return
     base: Path = args.training
     sources = Sources(
-        base / "tokenizer/checkpoint.pt", base / "lm/checkpoint.pt", base / "t2m", base / "vocoder",
-        base / "ranks.tiktoken", base / "corpus", base / "codes",
+        base / "tokenizer/checkpoint.pt", base / "lm/checkpoint.pt", base / "t2m",
+        base / "vocoder_t2m", base / "ranks.tiktoken", base / "corpus", base / "codes",
     )  # fmt: skip
     release(sources, args.version, args.out, base / "bundle-fp32")
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-MINUTES = {"tokenizer": 240.0, "lm": 120.0, "vocoder": 30.0, "t2m": 40.0}
+MINUTES = {"tokenizer": 240.0, "lm": 120.0, "vocoder": 30.0, "t2m": 40.0, "vocoder_t2m": 10.0}
 
 
 def stages(base: Path, scale: float, ranks: int) -> Iterator[list[str]]:
@@ -32,10 +32,15 @@ def stages(base: Path, scale: float, ranks: int) -> Iterator[list[str]]:
     yield [f"{training}.codes", "commands", "--out", str(base / "codes"), *processes]
     yield [f"{training}.codes", "replies", "--voice", voice, "--out", codes]
     yield [f"{training}.lm", "--minutes", minutes["lm"], "--texts", f"{voice}/texts.jsonl", *both]
-    for part, more in (("vocoder", []), ("t2m", ["--tokens", f"{codes}.npz"])):
+    tokens = ["--tokens", f"{codes}.npz"]
+    made = [*tokens, "--t2m", str(base / "t2m"), "--init", str(base / "vocoder")]
+    # The vocoder ends on the frames that the decoder really makes.
+    for part, out, more in (
+        ("vocoder", "vocoder", []), ("t2m", "t2m", tokens), ("vocoder", "vocoder_t2m", made),
+    ):  # fmt: skip
         yield [
-            f"{training}.decoder", part, "--corpus", voice, "--out", str(base / part),
-            "--minutes", minutes[part], *more,
+            f"{training}.decoder", part, "--corpus", voice, "--out", str(base / out),
+            "--minutes", minutes[out], *more,
         ]  # fmt: skip
     yield ["model_export.release", "--training", str(base)]
 
