@@ -8,7 +8,8 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -n)
 
 # Debian names of the programs the tests run against the real thing.
 TEST_PROGRAMS := mosquitto pulseaudio espeak-ng flite festival
-TEST_PACKAGES := $(TEST_PROGRAMS) festvox-kallpc16k festvox-us-slt-hts
+TEST_PACKAGES := $(TEST_PROGRAMS) festvox-kallpc16k festvox-us-slt-hts \
+  gcc python3-dev portaudio19-dev libasound2-plugins
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint bench train clean system-packages
@@ -19,7 +20,7 @@ help:  ## this list
 demo: $(VENV)/.stamp-run  ## a simulated home, spoken to by recorded voices: no hardware needed
 	$(BIN)/linnet demo
 
-test: $(VENV)/.stamp-test system-packages  ## lint, types and every test
+test: $(VENV)/.stamp-test  ## lint, types and every test
 	$(MAKE) --no-print-directory lint
 	$(BIN)/pytest
 
@@ -49,8 +50,8 @@ $(VENV)/.stamp-run: $(VENV)/.stamp-venv pyproject.toml
 	$(BIN)/pip install --quiet --prefer-binary -e '.[recogniser]'
 	@touch $@
 
-$(VENV)/.stamp-test: $(VENV)/.stamp-run pyproject.toml
-	$(BIN)/pip install --quiet --prefer-binary -e '.[test,export]' $(TORCH)
+$(VENV)/.stamp-test: $(VENV)/.stamp-run pyproject.toml | system-packages
+	$(BIN)/pip install --quiet --prefer-binary -e '.[test,export,audio]' $(TORCH)
 	@touch $@
 
 $(VENV)/.stamp-train: $(VENV)/.stamp-test pyproject.toml
@@ -58,7 +59,8 @@ $(VENV)/.stamp-train: $(VENV)/.stamp-test pyproject.toml
 	@touch $@
 
 system-packages:
-	@for program in $(TEST_PROGRAMS); do PATH="$$PATH:/usr/sbin" command -v $$program >/dev/null || missing=1; done; \
+	@[ -e /usr/include/portaudio.h ] || missing=1; \
+	for program in $(TEST_PROGRAMS); do PATH="$$PATH:/usr/sbin" command -v $$program >/dev/null || missing=1; done; \
 	if [ -n "$$missing" ]; then \
 	  $(SUDO) apt-get update -qq && \
 	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(TEST_PACKAGES) || \

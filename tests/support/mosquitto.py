@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -45,6 +46,11 @@ class Mosquitto:
             assert self._process.poll() is None, "mosquitto ended at once"
             time.sleep(0.01)
         raise AssertionError("mosquitto does not listen")
+
+    def freeze(self) -> None:
+        """Let it answer nothing any more while its connections stay open."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
 
     def kill(self) -> None:
         """As a power cut: no farewell to anybody."""
