@@ -115,7 +115,7 @@ class Home(_Table):
     here: Spoken | None = None
     """Room this appliance stands in, so that `turn on the light` means the one here."""
     areas: dict[str, Spoken] = Field(default_factory=dict)
-    """Rooms of devices that do not announce one: "light.desk" = "office"."""
+    """Rooms of devices, over what they announce: "light.desk" = "office"."""
 
 
 class Privacy(_Table):

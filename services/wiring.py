@@ -37,6 +37,7 @@ def open_home(settings: Settings, **extra: Any) -> Home:
     return Home(
         broker_address(settings.mqtt),
         here=settings.home.here,
+        areas=settings.home.areas,
         prefix=settings.mqtt.discovery_prefix,
         timeout_s=settings.mqtt.confirm_timeout_ms / 1000,
         ask_to_announce=settings.mqtt.ask_to_announce,

@@ -12,7 +12,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from services.home import discovery
 from services.home.broker import BrokerAddress, BrokerError, BrokerLink, LinkState, Message
@@ -38,15 +38,17 @@ class Devices:
         confirmed: Callable[[int, str], None],
         status_topic: str | None,
         ask_to_announce: bool,
+        areas: Mapping[str, str],
     ) -> None:
         """
         Args:
             confirmed: told the turn and entity of each wish met, on the connection's thread.
+            areas: the owner's rooms of devices, by entity id.
         """
         self._prefix, self._clock, self._confirmed = prefix, clock, confirmed
         self._ask_to_announce = ask_to_announce
         self._changed = threading.Condition()
-        self._registry = Registry()
+        self._registry = Registry(areas)
         self._confirmations: list[tuple[int, Confirmation]] = []
         self._last_news_s = time.monotonic()
         self._stopping = threading.Event()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from services.home.discovery import Announcement, DiscoveredEntity
@@ -76,7 +76,9 @@ class Entity:
 class Registry:
     """All entities by id."""
 
-    def __init__(self) -> None:
+    def __init__(self, areas: Mapping[str, str] | None = None) -> None:
+        """``areas``: the owner's word, entity id → room, over what a device announces."""
+        self._areas = dict(areas or {})
         self._entities: dict[str, Entity] = {}
         self._sources: dict[str, list[str]] = {}
         self._listeners: dict[str, dict[str, None]] = {}
@@ -151,7 +153,7 @@ class Registry:
             log.info("skipped a %s announced twice under one unique_id", found.domain)
             return
         entity_id = self._free_id(found.domain, found.suggested_id)
-        area = spoken(found.area) if found.area else None
+        area = spoken(self._areas.get(entity_id, found.area or ""))
         entity = Entity(found, entity_id, name, area or None)
         self._entities[entity_id] = entity
         self._sources.setdefault(topic, []).append(entity_id)

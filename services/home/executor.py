@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -66,10 +66,12 @@ class Home:
         observe: Callable[[HomeEvent], None] = lambda event: None,
         status_topic: str | None = STATUS_TOPIC,
         ask_to_announce: bool = False,
+        areas: Mapping[str, str] | None = None,
     ) -> None:
         """
         Args:
             here: the room this appliance stands in.
+            areas: the owner's rooms of devices, by entity id; they win over what is announced.
             timeout_s: how long devices have to confirm a command.
             ring: called on the timer thread when a timer ends.
             observe: called as commands are sent and confirmed; must be quick.
@@ -89,6 +91,7 @@ class Home:
             confirmed=lambda turn_id, entity_id: self._tell("confirmed", turn_id, entity_id),
             status_topic=status_topic,
             ask_to_announce=ask_to_announce,
+            areas=areas or {},
         )
 
     def start(self) -> None:
