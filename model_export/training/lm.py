@@ -54,11 +54,12 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=90.0)
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--lr", type=float, default=1.5e-3)
+    parser.add_argument("--init", type=Path, help="weights to begin with")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     plan = Plan(
         args.out, args.minutes, args.ranks, args.lr,
-        weight_decay=0.02, clip=1.0, warmup=200, decay=1.3,
+        weight_decay=0.02, clip=1.0, warmup=200, decay=1.3, init=args.init,
     )  # fmt: skip
     sources = Sources(args.codes, args.replies, args.texts, args.vocabulary)
     ranks.run_ranks(train, plan.ranks, plan, sources)

@@ -1,7 +1,8 @@
 """The whole training, stage by stage: ``make train``.
 
 Each stage is one command of its own that resumes where it was stopped; a stage whose result exists
-is passed over quickly. Times are for two CPU cores; ``--scale 0.1`` makes a quick, bad model.
+is passed over quickly. Times are for two CPU cores; ``--scale 0.1`` makes a quick, bad model. The
+folder ``model_export/weights`` keeps the shipped model in half precision, for ``--init``.
 """
 
 from __future__ import annotations

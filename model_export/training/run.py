@@ -34,6 +34,8 @@ class Plan:
     decay: float
     """The learning rate falls in a line once ``decay`` × the share of time left is below 1."""
     save_every_s: float = 150.0
+    init: Path | None = None
+    """Weights to begin with (``keep``), where there is no checkpoint yet."""
 
 
 class ResumableRun:
@@ -107,12 +109,30 @@ class ResumableRun:
         temporary.replace(self.plan.out / "checkpoint.pt")
 
     def resume(self) -> None:
-        """Go on from the checkpoint when there is one."""
+        """Go on from the checkpoint when there is one, else begin with ``plan.init``."""
         path = self.plan.out / "checkpoint.pt"
         if not path.exists():
+            if self.plan.init is not None:
+                self._begin_with(self.plan.init)
             return
         state = torch.load(path, map_location=self.device, weights_only=True)
         self.network.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         for name in ("step", "trained_s", *self.kept):
             setattr(self, name, state[name])
+
+    def _begin_with(self, path: Path) -> None:
+        """Weights and what goes with them, but a new clock and a new optimiser."""
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        self.network.load_state_dict(state["model"])
+        for name in self.kept:
+            setattr(self, name, state[name])
+
+
+def keep(checkpoint: Path, target: Path) -> None:
+    """Store a checkpoint's weights in half precision, without optimiser and clock."""
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    model = {n: t.half() if t.is_floating_point() else t for n, t in state["model"].items()}
+    rest = {n: v for n, v in state.items() if n not in ("model", "optimiser", "step", "trained_s")}
+    target.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({**rest, "model": model}, target)

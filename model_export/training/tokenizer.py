@@ -33,11 +33,12 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=180.0)
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--lr", type=float, default=1.3e-3)
+    parser.add_argument("--init", type=Path, help="weights to begin with")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     plan = Plan(
         args.out, args.minutes, args.ranks, args.lr,
-        weight_decay=0.01, clip=2.0, warmup=250, decay=1.8,
+        weight_decay=0.01, clip=2.0, warmup=250, decay=1.8, init=args.init,
     )  # fmt: skip
     ranks.run_ranks(train, plan.ranks, plan, args.corpus, args.audio)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -15,11 +16,13 @@ from model_export.training import tokenizer as training
 from model_export.training.augment import Scenery, augment, synthetic_room
 from model_export.training.batches import SpeechSource
 from model_export.training.corpus import Clip, read_shard, shard_names, write_shard
-from model_export.training.run import Plan
+from model_export.training.run import Plan, keep
 from model_export.training.text import commands, invented_home
 from model_export.training.tokenizer import Run, load_tokenizer
 from model_export.training.voices import training_voice
 from services.language.held_out import held_out
+
+CPU = torch.device("cpu")
 
 
 @pytest.fixture
@@ -138,3 +141,15 @@ def test_a_whole_run_ends_by_its_clock_with_a_checkpoint(corpus: Path, tmp_path:
     state = torch.load(out / "checkpoint.pt", weights_only=True)
     assert state["step"] > 0
     assert state["trained_s"] >= 0.02 * 60
+
+
+def test_kept_weights_begin_a_new_run(corpus: Path, tmp_path: Path) -> None:
+    first = Run(0, plan(tmp_path / "first", 1.0), torch.device("cpu"))
+    first.quantising = True
+    first.step = 7
+    first.save()
+    keep(tmp_path / "first/checkpoint.pt", tmp_path / "weights.pt")
+    again = Run(0, replace(plan(tmp_path / "second", 1.0), init=tmp_path / "weights.pt"), CPU)
+    assert (again.step, again.quantising) == (0, True)
+    for name, value in first.model.state_dict().items():
+        torch.testing.assert_close(again.model.state_dict()[name], value, atol=5e-3, rtol=2e-3)
