@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
+from model_export.onnx_graph import strip_traces
+
 OPSET = 18
 
 
@@ -48,6 +50,7 @@ def export_step(step: nn.Module, feeds: Sequence[Feed], outputs: Sequence[str], 
         raise RuntimeError(f"{path.name}: the exporter returned no program")
     proto = program.model_proto
     _name_open_dims(proto, {feed.name: feed.open for feed in feeds})
+    strip_traces(proto)
     onnx.checker.check_model(proto)
     onnx.save(proto, str(path))
 

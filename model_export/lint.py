@@ -80,7 +80,8 @@ def check(path: Path, spec: EngineSpec | Part | None = None) -> None:
 def lint(model: onnx.ModelProto, spec: EngineSpec | Part | None = None) -> list[Finding]:
     """Every finding in ``model``; empty when it may be shipped."""
     constants = Constants(model.graph)
-    findings = [*_operators(model), *_opset(model), *_axes(model.graph, constants)]
+    findings = [*_operators(model), *_opset(model), *_traces(model)]
+    findings += _axes(model.graph, constants)
     findings += _quantisation(model.graph, constants)
     findings += _interface(model, spec)
     findings += _validity(model)
@@ -106,6 +107,14 @@ def _operators(model: onnx.ModelProto) -> Iterator[Finding]:
             )
     if model.functions:
         yield Finding("op", model.functions[0].name, "local functions must be inlined")
+
+
+def _traces(model: onnx.ModelProto) -> Iterator[Finding]:
+    """An exporter's debugging notes name files of the machine it ran on."""
+    for node in model.graph.node:
+        if any("stack_trace" in item.key for item in node.metadata_props):
+            yield Finding("trace", node_label(node), "carries a stack trace; see strip_traces")
+            return
 
 
 def _opset(model: onnx.ModelProto) -> Iterator[Finding]:

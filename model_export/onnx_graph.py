@@ -148,3 +148,16 @@ def check_patterns(what: str, patterns: Sequence[str], names: Sequence[str]) -> 
 
 def matches(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def strip_traces(model: onnx.ModelProto) -> None:
+    """Drop what an exporter notes for its own debugging, such as paths of source files; in place.
+
+    Names, shapes and weights stay; the model's own ``metadata_props`` stay too.
+    """
+    graph = model.graph
+    for item in (*graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
+        del item.metadata_props[:]
+        item.doc_string = ""
+    del graph.metadata_props[:]
+    graph.doc_string = model.doc_string = ""

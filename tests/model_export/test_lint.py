@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from model_export.lint import LintError, check, lint
-from model_export.onnx_graph import ExportError, tensor_specs
+from model_export.onnx_graph import ExportError, strip_traces, tensor_specs
 from model_export.quantize import quantize
 from tests.device import graphs
 
@@ -190,3 +190,12 @@ def test_a_graph_that_is_not_valid_onnx():
     made.graph.node[1].input[0] = "nothing_makes_this"
     assert "invalid" in rules(made)
     assert isinstance(made, onnx.ModelProto)
+
+
+def test_a_graph_that_names_files_of_its_exporter_is_not_shipped():
+    made = graphs.perceptron()
+    trace = made.graph.node[0].metadata_props.add()
+    trace.key, trace.value = "pkg.torch.onnx.stack_trace", 'File "somewhere.py"'
+    assert rules(made) == {"trace"}
+    strip_traces(made)
+    assert lint(made) == []

@@ -13,6 +13,7 @@ from torch.export import Dim
 from device.sound.mel import N_MELS
 from model_export.families.linnet_mini.speech_decoder import SpeechDecoder
 from model_export.families.linnet_mini.vocoder import PITCH, Vocoder
+from model_export.onnx_graph import strip_traces
 
 OPSET = 18
 EXAMPLE = 3  # length of the example chunk: neither 1 nor a width, so no dimension is mistaken
@@ -84,5 +85,6 @@ def _export(
     for value in proto.graph.output:  # the exporter writes products such as 8*tokens
         if value.name in outputs:
             value.type.tensor_type.shape.dim[-1].dim_param = outputs[value.name]
+    strip_traces(proto)
     onnx.checker.check_model(proto)
     onnx.save(proto, str(path))
