@@ -123,8 +123,6 @@ class Privacy(_Table):
 
     log_transcripts: bool = False
     """Write what was understood into the log."""
-    publish_transcripts: bool = False
-    """Publish what was understood on the MQTT topic of this appliance."""
 
 
 class Log(_Table):
