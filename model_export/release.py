@@ -43,7 +43,7 @@ from model_export.training.decoder_trainer import load_weights
 from model_export.training.lm import CODES, load_lm
 from model_export.training.sequences import understanding
 from model_export.training.tokenizer import load_tokenizer
-from services.language.prompt import AUDIO_SLOT, TEXT_SLOT
+from services.language.prompt import SCHEDULE
 from services.language.vocabulary import Vocabulary
 
 MODEL_CARD = Path("docs/model_card.md")
@@ -215,7 +215,7 @@ def _head(version: str, self_test: SelfTest | None) -> ManifestHead:
         languages=("en",),
         sample_rate_in=16_000,
         sample_rate_out=16_000,
-        schedule=Schedule(text=TEXT_SLOT, audio=AUDIO_SLOT),
+        schedule=Schedule(text=SCHEDULE.text, audio=SCHEDULE.audio),
         licence=LICENCE,
         notice=NOTICE,
         minimum_runtime="0.1.0",

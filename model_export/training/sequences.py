@@ -1,8 +1,8 @@
 """What the language model reads and writes in training, as ids and the places it is judged on.
 
-Two kinds, so that every reply has sound although only some sentences were spoken by the reply
-voice: *understanding* (speech codes → transcript → call, or an apology's start) and *answering*
-(a user turn, a call, an observation → reply as text and codes). At run time one follows the other.
+Three kinds, as only some sentences were spoken by the reply voice: *understanding* (speech codes →
+transcript → call, or the reply's opening), *answering* (call and observation → reply as text and
+codes) and *reading aloud* (any sentence of the reply voice, of which only the sound is judged).
 """
 
 from __future__ import annotations

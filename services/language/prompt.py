@@ -13,14 +13,16 @@ Speech that calls nothing goes from the transcript straight to the reply.
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Iterator, Sequence
 
 from services.language.calls import Call
 from services.language.outcome import Outcome
+from services.language.schedule import InterleaveSchedule
 from services.language.spoken import spoken
 from services.language.vocabulary import Vocabulary
 
-TEXT_SLOT, AUDIO_SLOT = 5, 10
+SCHEDULE = InterleaveSchedule(text=5, audio=10)
 """Interleave of ``linnet_mini``'s replies: text runs ahead, as five pieces last longer than ten
 codes (0.8 s); the first sound needs five pieces and a few codes only."""
 _NAMED = 4  # devices an observation names
@@ -40,12 +42,6 @@ def user_speech_open(vocabulary: Vocabulary) -> list[int]:
 
 def user_speech_close(vocabulary: Vocabulary) -> list[int]:
     return [vocabulary.tag("<|end_of_audio|>")]
-
-
-def user_text(vocabulary: Vocabulary, text: str) -> list[int]:
-    """The user's turn, typed."""
-    v = vocabulary
-    return [v.tag("[gMASK]"), v.tag("<sop>"), v.tag("<|user|>"), *v.encode("\n" + text)]
 
 
 def transcript(vocabulary: Vocabulary, text: str) -> list[int]:
@@ -84,14 +80,12 @@ def reply_close(vocabulary: Vocabulary) -> list[int]:
 
 
 def interleave(text: Sequence[int], audio: Sequence[int]) -> Iterator[int]:
-    """Text and audio ids in slots; when one runs out the rest of the other follows."""
-    t = a = 0
-    while t < len(text) or a < len(audio):
-        yield from text[t : t + TEXT_SLOT]
-        t += TEXT_SLOT
-        more = AUDIO_SLOT if t < len(text) else len(audio)
-        yield from audio[a : a + more]
-        a += more
+    """Text and audio ids in turns; when one runs out the rest of the other follows."""
+    cursor, words, sounds = SCHEDULE.cursor(), deque(text), deque(audio)
+    while words and sounds:
+        yield words.popleft() if cursor.advance() == "text" else sounds.popleft()
+    yield from words
+    yield from sounds
 
 
 def _assistant(vocabulary: Vocabulary, metadata: str) -> list[int]:

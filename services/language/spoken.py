@@ -62,20 +62,3 @@ def _say(digits: str) -> str:
     if abs(value) >= 1_000_000:
         return " ".join(_UNITS[int(d)] for d in digits if d.isdigit())
     return decimal_words(value)
-
-
-_SMALL = {word: n for n, word in enumerate(_UNITS)} | {w: 20 + 10 * n for n, w in enumerate(_TENS)}
-
-
-def parse_number(words: str) -> int | None:
-    """The inverse of ``number_words`` for 0..999: ``forty two`` → 42, None when it is no number."""
-    total = 0
-    parts = words.split()
-    for word in parts:
-        if word == "hundred":
-            total = max(total, 1) * 100
-        elif word in _SMALL:
-            total += _SMALL[word]
-        else:
-            return None
-    return total if parts and words in {number_words(total), f"a {number_words(total)}"} else None

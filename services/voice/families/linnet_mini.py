@@ -27,6 +27,7 @@ from services.language.grammar import compile_grammar
 from services.language.homeview import HomeView
 from services.language.outcome import Outcome
 from services.language.replies import NOT_UNDERSTOOD, replies
+from services.language.schedule import InterleaveSchedule
 from services.language.vocabulary import Vocabulary
 from services.voice.families.base import (
     AudioDelta,
@@ -96,6 +97,7 @@ class LinnetMini:
     lm: Engine
     voice: Voice
     lm_max_len: int
+    schedule: InterleaveSchedule
     weights: Weights
     opinions: Opinions | None = None
     sample_rate_out: int = SAMPLE_RATE_OUT
@@ -115,7 +117,7 @@ class LinnetMini:
             ValueError: the vocabulary or the weights in the bundle are not readable.
             RecogniserMissing: only the second recogniser was wanted and it is not installed.
         """
-        config = bundle.manifest.config
+        manifest, config = bundle.manifest, bundle.manifest.config
         codes = number(config, "codes")
         weights = {
             key.removeprefix("rescoring_"): value
@@ -129,6 +131,7 @@ class LinnetMini:
             engines(bundle, "lm"),
             voice,
             number(config, "lm_max_len"),
+            InterleaveSchedule(manifest.schedule.text, manifest.schedule.audio),
             Weights.of(weights) if tokenizer else replace(Weights.of(weights), **OPINION_ONLY),
             Opinions(required=not tokenizer) if opinion else None,
         )
@@ -193,9 +196,9 @@ class LinnetMiniSession:
         turn = prompt.transcript(v, text) + prompt.call(v, outcome.call)
         turn += prompt.observation(v, outcome) + prompt.reply_open(v)
         logits = self._lm.read(turn)
-        allowed = replies(outcome)
+        allowed, slot = replies(outcome), self._model.schedule.text
         # All of them are true; the model says the one it finds most natural.
-        best = max(allowed, key=lambda t: self._lm.score(v.encode(t)[: prompt.TEXT_SLOT], logits))
+        best = max(allowed, key=lambda t: self._lm.score(v.encode(t)[: slot], logits))
         yield from self._speak(best)
 
     def _speak(self, text: str) -> Iterator[Event]:
@@ -223,15 +226,15 @@ class LinnetMiniSession:
     def _generate(self, text: str) -> Iterator[str | int]:
         """The reply's text as it is read and the codes as they are made, slot by slot."""
         v = self._model.vocabulary
-        ids = v.encode(text)
-        for start in range(0, len(ids), prompt.TEXT_SLOT):
-            slot = ids[start : start + prompt.TEXT_SLOT]
-            last = start + prompt.TEXT_SLOT >= len(ids)
-            if not self._lm.room(len(slot) + prompt.AUDIO_SLOT):
+        ids, schedule = v.encode(text), self._model.schedule
+        for start in range(0, len(ids), schedule.text):
+            slot = ids[start : start + schedule.text]
+            last = start + schedule.text >= len(ids)
+            if not self._lm.room(len(slot) + schedule.audio):
                 return
             yield v.decode(slot)
             logits = self._lm.read(slot)
-            for _ in range(LONGEST_REPLY if last else prompt.AUDIO_SLOT):
+            for _ in range(LONGEST_REPLY if last else schedule.audio):
                 token = self._next(logits, may_end=last)
                 if token is None or self._cancelled.is_set() or not self._lm.room(1):
                     return

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.language.schedule import InterleaveSchedule
 from services.voice.history import History, SpokenReply
-from services.voice.schedule import InterleaveSchedule
 from services.voice.turn import TurnFence
 
 
