@@ -116,6 +116,10 @@ class Home(_Table):
     """Room this appliance stands in, so that `turn on the light` means the one here."""
     areas: dict[str, Spoken] = Field(default_factory=dict)
     """Rooms of devices, over what they announce: "light.desk" = "office"."""
+    floors: dict[Spoken, Spoken] = Field(default_factory=dict)
+    """Floors of rooms: "office" = "first floor"."""
+    aliases: dict[str, tuple[Spoken, ...]] = Field(default_factory=dict)
+    """Other names of devices: "light.desk" = ["reading light"]."""
 
 
 class Privacy(_Table):

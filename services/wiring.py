@@ -7,6 +7,8 @@ from typing import Any
 
 from services.home.broker import BrokerAddress
 from services.home.executor import Home
+from services.home.home_map import HomeMap
+from services.settings import Home as HomeSettings
 from services.settings import Mqtt, Settings
 from services.settings_file import Problem, SettingsError
 
@@ -37,12 +39,17 @@ def open_home(settings: Settings, **extra: Any) -> Home:
     return Home(
         broker_address(settings.mqtt),
         here=settings.home.here,
-        areas=settings.home.areas,
+        home_map=home_map(settings.home),
         prefix=settings.mqtt.discovery_prefix,
         timeout_s=settings.mqtt.confirm_timeout_ms / 1000,
         ask_to_announce=settings.mqtt.ask_to_announce,
         **{"status_topic": f"{settings.mqtt.topic}/status", **extra},
     )
+
+
+def home_map(home: HomeSettings) -> HomeMap:
+    """The owner's word on rooms, floors and names."""
+    return HomeMap(home.areas, home.floors, home.aliases)
 
 
 def _password(mqtt: Mqtt) -> str | None:

@@ -12,7 +12,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 from services.home import discovery
 from services.home.broker import BrokerAddress, BrokerError, BrokerLink, LinkState, Message
@@ -20,6 +20,7 @@ from services.home.commands import Command, proving_topic
 from services.home.confirm import Confirmation
 from services.home.discovery import DiscoveryError
 from services.home.entities import Entity, Registry
+from services.home.home_map import HomeMap
 from services.language.homeview import HomeView
 from services.language.outcome import DeviceResult, Status
 
@@ -38,17 +39,17 @@ class Devices:
         confirmed: Callable[[int, str], None],
         status_topic: str | None,
         ask_to_announce: bool,
-        areas: Mapping[str, str],
+        home_map: HomeMap,
     ) -> None:
         """
         Args:
             confirmed: told the turn and entity of each wish met, on the connection's thread.
-            areas: the owner's rooms of devices, by entity id.
+            home_map: the owner's word on rooms, floors and names.
         """
         self._prefix, self._clock, self._confirmed = prefix, clock, confirmed
         self._ask_to_announce = ask_to_announce
         self._changed = threading.Condition()
-        self._registry = Registry(areas)
+        self._registry = Registry(home_map)
         self._confirmations: list[tuple[int, Confirmation]] = []
         self._last_news_s = time.monotonic()
         self._stopping = threading.Event()

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from services.home.discovery import Announcement, DiscoveredEntity
+from services.home.home_map import HomeMap
 from services.home.platforms import AvailabilityTopic, BinarySensor, Sensor
 from services.home.states import UNKNOWN, EntityState, read_state
 from services.home.templates import TemplateFailed, TemplateRefused, render
@@ -33,6 +34,8 @@ class Entity:
     name: str
     """Lower-case spoken name."""
     area: str | None
+    floor: str | None = None
+    aliases: tuple[str, ...] = ()
     state: EntityState = UNKNOWN
     heard_at_s: float | None = None
     """Monotonic time of its last state, None when it has not spoken."""
@@ -43,6 +46,10 @@ class Entity:
     @property
     def domain(self) -> str:
         return self.found.domain
+
+    @property
+    def device_class(self) -> str | None:
+        return getattr(self.found.spec, "device_class", None)
 
     @property
     def features(self) -> frozenset[str]:
@@ -76,9 +83,9 @@ class Entity:
 class Registry:
     """All entities by id."""
 
-    def __init__(self, areas: Mapping[str, str] | None = None) -> None:
-        """``areas``: the owner's word, entity id → room, over what a device announces."""
-        self._areas = dict(areas or {})
+    def __init__(self, home_map: HomeMap | None = None) -> None:
+        """``home_map``: the owner's word, over what a device announces."""
+        self._map = home_map or HomeMap()
         self._entities: dict[str, Entity] = {}
         self._sources: dict[str, list[str]] = {}
         self._listeners: dict[str, dict[str, None]] = {}
@@ -138,6 +145,7 @@ class Registry:
         return HomeView(
             entities=tuple(_viewed(e) for e in entities),
             areas=tuple(sorted({e.area for e in entities if e.area})),
+            floors=tuple(sorted({e.floor for e in entities if e.floor})),
             here=spoken(here) if here else None,
         )
 
@@ -153,8 +161,10 @@ class Registry:
             log.info("skipped a %s announced twice under one unique_id", found.domain)
             return
         entity_id = self._free_id(found.domain, found.suggested_id)
-        area = spoken(self._areas.get(entity_id, found.area or ""))
-        entity = Entity(found, entity_id, name, area or None)
+        area = spoken(self._map.areas.get(entity_id, found.area or "")) or None
+        floor = self._map.floors.get(area or "")
+        aliases = tuple(self._map.aliases.get(entity_id, ()))
+        entity = Entity(found, entity_id, name, area, floor, aliases)
         self._entities[entity_id] = entity
         self._sources.setdefault(topic, []).append(entity_id)
         for heard in entity.topics:
@@ -207,5 +217,6 @@ def _availability_word(rule: AvailabilityTopic, payload: bytes) -> bool | None:
 
 def _viewed(entity: Entity) -> EntityView:
     return EntityView(
-        entity.entity_id, entity.name, entity.domain, entity.area, (), entity.features
-    )
+        entity.entity_id, entity.name, entity.domain, entity.area, entity.aliases,
+        entity.features, entity.device_class, entity.floor,
+    )  # fmt: skip

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -24,6 +24,7 @@ from services.home.confirm import Confirmation
 from services.home.devices import Devices
 from services.home.entities import Entity
 from services.home.functions import answer
+from services.home.home_map import HomeMap
 from services.home.resolver import DEVICE_CALLS, resolve
 from services.home.timers import Timer, Timers
 from services.language.calls import Call
@@ -66,12 +67,12 @@ class Home:
         observe: Callable[[HomeEvent], None] = lambda event: None,
         status_topic: str | None = STATUS_TOPIC,
         ask_to_announce: bool = False,
-        areas: Mapping[str, str] | None = None,
+        home_map: HomeMap | None = None,
     ) -> None:
         """
         Args:
             here: the room this appliance stands in.
-            areas: the owner's rooms of devices, by entity id; they win over what is announced.
+            home_map: the owner's rooms, floors and names; they win over what is announced.
             timeout_s: how long devices have to confirm a command.
             ring: called on the timer thread when a timer ends.
             observe: called as commands are sent and confirmed; must be quick.
@@ -91,7 +92,7 @@ class Home:
             confirmed=lambda turn_id, entity_id: self._tell("confirmed", turn_id, entity_id),
             status_topic=status_topic,
             ask_to_announce=ask_to_announce,
-            areas=areas or {},
+            home_map=home_map or HomeMap(),
         )
 
     def start(self) -> None:

@@ -14,12 +14,16 @@ class EntityView:
     name: str
     """Lower-case spoken name."""
     domain: str
-    """light, switch, lock, cover, sensor or binary_sensor."""
+    """A platform of Home Assistant's MQTT discovery: ``light``, ``switch``, ``lock`` …"""
     area: str | None = None
     """Lower-case spoken name of its room."""
     aliases: tuple[str, ...] = ()
     features: frozenset[str] = frozenset()
     """What it can do beyond on and off: ``brightness``, ``color``."""
+    device_class: str | None = None
+    """Kind within the domain, such as ``garage`` of a cover, when it says so."""
+    floor: str | None = None
+    """Lower-case spoken name of its room's floor."""
 
 
 @dataclass(frozen=True)
@@ -28,5 +32,6 @@ class HomeView:
 
     entities: tuple[EntityView, ...] = ()
     areas: tuple[str, ...] = ()
+    floors: tuple[str, ...] = ()
     here: str | None = None
     """The room this appliance stands in, when its owner has said so."""
