@@ -1,4 +1,8 @@
-"""Batches of augmented speech with its letters, for the tokenizer's CTC heads."""
+"""Batches of augmented speech with its letters, for the tokenizer's CTC heads.
+
+Three mouths: the synthetic corpus, people, and the voice that Linnet answers in. The last is there
+because replies are rebuilt from its codes: a sound they do not tell apart is a sound lost.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +19,14 @@ from device.sound.mel import log_mel
 from model_export.training.augment import WARPS, Scenery, augment, spec_augment, warped_log_mel
 from model_export.training.corpus import Clip, read_shard, shard_names
 from model_export.training.real import SHARES, real_clips
+from model_export.training.reply_voice import load_corpus
 from services.language.alphabet import encode
 
 Floats = npt.NDArray[np.float32]
 BLOCK_MELS = 32
+POOL = 240  # clips that are sorted by length together
+REPLY_VOICE = "reply"  # label of its clips
+REPLY_STRENGTH = 0.3  # of the augmentation: the reply voice is made clean and never heard in a room
 
 
 @dataclass
@@ -31,13 +39,16 @@ class Batch:
 
 
 class SpeechSource:
-    """Draws clips from the synthetic corpus and from people, augments them, fills batches."""
+    """Draws clips from its three sources, augments them, fills batches."""
 
     def __init__(
-        self, corpus: Path, audio: Path, seed: int, real_share: float = 0.12, seconds: float = 45.0
-    ) -> None:
+        self, corpus: Path, audio: Path, seed: int, real_share: float = 0.12, seconds: float = 45.0,
+        voice: Path | None = None, reply_share: float = 0.12,
+    ) -> None:  # fmt: skip
         self.corpus, self.seconds, self.real_share = corpus, seconds, real_share
         self.rng = np.random.default_rng(seed)
+        self.replies = reply_clips(voice) if voice is not None else []
+        self.reply_share = reply_share if self.replies else 0.0
         self.scenery = Scenery.load(audio)
         self.real = real_clips(audio / "train_real") if real_share > 0 else {}
         self.clips: list[Clip] = []
@@ -61,7 +72,10 @@ class SpeechSource:
 
     def batches(self, strength: float) -> Iterator[Batch]:
         """One pool of clips, sorted by length, as batches in random order."""
-        pool = sorted((self._draw() for _ in range(240)), key=lambda c: len(c.pcm))
+        replies = int(self.rng.binomial(POOL, self.reply_share))
+        picks = self.rng.integers(len(self.replies), size=replies) if replies else []
+        pool = [self._draw() for _ in range(POOL - replies)] + [self.replies[n] for n in picks]
+        pool.sort(key=lambda clip: len(clip.pcm))
         groups: list[list[Clip]] = [[]]
         for clip in pool:
             longest = (len(clip.pcm) / 16_000 + 0.6) * (len(groups[-1]) + 1)
@@ -76,6 +90,7 @@ class SpeechSource:
 
     def _features(self, clip: Clip, strength: float) -> Floats:
         rng = self.rng
+        strength *= REPLY_STRENGTH if clip.voice == REPLY_VOICE else 1.0
         pcm = clip.pcm.astype(np.float32) / 32_768.0
         before, after = rng.integers(0, 6_400), rng.integers(1_600, 8_000)
         pcm = np.pad(pcm, (int(before), int(after)))
@@ -88,6 +103,11 @@ class SpeechSource:
         warp = WARPS[int(rng.integers(len(WARPS)))]
         mel = warped_log_mel(pcm, warp) if rng.random() < 0.8 * strength else log_mel(pcm)
         return spec_augment(mel, rng) if rng.random() < 0.5 * strength else mel
+
+
+def reply_clips(voice: Path) -> list[Clip]:
+    """The corpus of the reply voice (`reply_voice.make_corpus`) as int16 clips in memory."""
+    return [Clip(c.pcm, c.text, REPLY_VOICE, None) for c in load_corpus(voice)]
 
 
 def collate(items: list[tuple[Floats, str]]) -> Batch:

@@ -29,7 +29,9 @@ def stages(base: Path, scale: float, ranks: int) -> Iterator[list[str]]:
         "--texts", "../shared/text/clinc_train.jsonl", "--reply-share", "0.88", "--out", voice,
     ]  # fmt: skip
     yield [f"{training}.vocabulary", "--out", str(base / "ranks.tiktoken")]
-    yield [f"{training}.tokenizer", "--minutes", minutes["tokenizer"], *both]
+    yield [
+        f"{training}.tokenizer", "--minutes", minutes["tokenizer"], "--voice", voice, *both,
+    ]  # fmt: skip
     yield [f"{training}.codes", "commands", "--out", str(base / "codes"), *processes]
     yield [f"{training}.codes", "replies", "--voice", voice, "--out", codes]
     yield [f"{training}.lm", "--minutes", minutes["lm"], "--texts", f"{voice}/texts.jsonl", *both]

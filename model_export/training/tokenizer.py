@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(".training/tokenizer"))
     parser.add_argument("--corpus", type=Path, default=Path(".training/corpus"))
     parser.add_argument("--audio", type=Path, default=Path("../shared/audio"))
+    parser.add_argument("--voice", type=Path, help="the reply voice's corpus, mixed in")
     parser.add_argument("--minutes", type=float, default=180.0)
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--lr", type=float, default=1.3e-3)
@@ -40,13 +41,13 @@ def main() -> None:
         args.out, args.minutes, args.ranks, args.lr,
         weight_decay=0.01, clip=2.0, warmup=250, decay=1.8, init=args.init,
     )  # fmt: skip
-    ranks.run_ranks(train, plan.ranks, plan, args.corpus, args.audio)
+    ranks.run_ranks(train, plan.ranks, plan, args.corpus, args.audio, args.voice)
 
 
-def train(rank: int, plan: Plan, corpus: Path, audio: Path) -> None:
+def train(rank: int, plan: Plan, corpus: Path, audio: Path, voice: Path | None) -> None:
     """One process of the training."""
     run = Run(rank, plan, ranks.join(rank, plan.ranks))
-    source = SpeechSource(corpus, audio, seed=1000 * rank + run.step)
+    source = SpeechSource(corpus, audio, seed=1000 * rank + run.step, voice=voice)
     while run.progress < 1.0:
         source.refresh()
         for batch in source.batches(run.strength):
