@@ -41,6 +41,7 @@ from model_export.training.codes import read_codes
 from model_export.training.corpus import read_shard, shard_names
 from model_export.training.decoder_trainer import load_weights
 from model_export.training.lm import CODES, load_lm
+from model_export.training.run import keep
 from model_export.training.sequences import understanding
 from model_export.training.tokenizer import load_tokenizer
 from services.language.prompt import SCHEDULE
@@ -98,6 +99,7 @@ def main() -> None:
     parser.add_argument("--training", type=Path, default=Path(".training"))
     parser.add_argument("--out", type=Path, default=Path("bundles/linnet_mini-en"))
     parser.add_argument("--version", default="0.1.0")
+    parser.add_argument("--weights", type=Path, help="folder to keep the checkpoints' weights in")
     parser.add_argument("--annotate", type=Path, metavar="FACTS", help="only pack --out again")
     args = parser.parse_args()
     if args.annotate is not None:
@@ -109,6 +111,8 @@ def main() -> None:
         base / "vocoder_t2m", base / "ranks.tiktoken", base / "corpus", base / "codes",
     )  # fmt: skip
     release(sources, args.version, args.out, base / "bundle-fp32")
+    if args.weights is not None:
+        keep_weights(sources, args.weights)
 
 
 def release(sources: Sources, version: str, out: Path, out_fp32: Path) -> Bundle:
@@ -127,6 +131,14 @@ def release(sources: Sources, version: str, out: Path, out_fp32: Path) -> Bundle
         _weights_only(work, "speech_decoder")
         precision |= {"tokenizer": "w8a8", "lm": "w8a8", "speech_decoder": "w8"}
         return _pack(sources, work, precision, version, out)
+
+
+def keep_weights(sources: Sources, folder: Path) -> None:
+    """Half-precision weights of every part, from which training can go on with ``--init``."""
+    keep(sources.tokenizer, folder / "tokenizer.pt")
+    keep(sources.lm, folder / "lm.pt")
+    keep(sources.decoder / "last.pt", folder / "t2m.pt")
+    keep(sources.vocoder / "last.pt", folder / "vocoder.pt")
 
 
 def export_all(sources: Sources, work: Path) -> None:

@@ -74,9 +74,9 @@ def background(
 ) -> Floats:
     """One of: a recorded noise, coloured noise, other people talking."""
     style = rng.random()
-    if style < 0.4 and scenery.noises:
+    if style < 0.5 and scenery.noises:
         return crop(scenery.noises[int(rng.integers(len(scenery.noises)))], n, rng)
-    if style < 0.55 and babble:
+    if style < 0.65 and babble:
         picks = rng.integers(0, len(babble), 3)
         return np.asarray(sum(crop(babble[int(i)], n, rng) for i in picks), np.float32)
     return coloured_noise(n, rng)
@@ -101,7 +101,7 @@ def augment(
     if rng.random() < 0.4 * strength:
         pcm = equalise(pcm, rng)
     if rng.random() < 0.2 + 0.65 * strength:
-        snr = rng.uniform(22 - 20 * strength, 32)
+        snr = rng.uniform(20 - 20 * strength, 32 - 8 * strength)  # dB; 0..24 at full strength
         pcm = mix(pcm, background(len(pcm), rng, scenery, babble), snr)
     peak = 10 ** (rng.uniform(-6 - 24 * strength, -1) / 20)
     return np.asarray(pcm * (peak / max(float(np.abs(pcm).max()), 1e-4)), np.float32)

@@ -118,8 +118,10 @@ def run_t2m(args: argparse.Namespace) -> None:
     train, held = split(args.corpus)
     if not any(c.stem in tokens for c in train) or not any(c.stem in tokens for c in held):
         raise SystemExit(f"{args.tokens}: no array is named like a WAV of {args.corpus[0]}")
-    model = SpeechDecoder(SpeechDecoderConfig(codes=args.codes)).to(args.device)
-    trainer = Trainer(model, t2m_loss, _run(args))
+    model = SpeechDecoder(SpeechDecoderConfig(codes=args.codes))
+    if args.init:
+        load_weights(model, args.init)
+    trainer = Trainer(model.to(args.device), t2m_loss, _run(args))
     check = next(t2m_batches(held, tokens, args.codes, CHECKED, 0.0, 1, args.device))
     trainer.fit(
         t2m_batches(
@@ -169,8 +171,8 @@ def _parser() -> argparse.ArgumentParser:
         train.add_argument("--batch", type=int, default=16, help="examples in a step")
         train.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
         _add_tokens(train, name == "t2m")
+        train.add_argument("--init", type=Path, help="start from these weights")
         if name == "vocoder":
-            train.add_argument("--init", type=Path, help="start from these weights")
             train.add_argument("--t2m", type=Path, help="checkpoint of the token decoder")
         else:
             train.add_argument("--token-noise", type=float, default=0.02)

@@ -133,6 +133,7 @@ def keep(checkpoint: Path, target: Path) -> None:
     """Store a checkpoint's weights in half precision, without optimiser and clock."""
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     model = {n: t.half() if t.is_floating_point() else t for n, t in state["model"].items()}
-    rest = {n: v for n, v in state.items() if n not in ("model", "optimiser", "step", "trained_s")}
+    left = ("model", "optimiser", "step", "steps", "trained_s", "spent")
+    rest = {name: value for name, value in state.items() if name not in left}
     target.parent.mkdir(parents=True, exist_ok=True)
     torch.save({**rest, "model": model}, target)

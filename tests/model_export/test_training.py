@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
 from itertools import islice
@@ -54,6 +55,24 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(corpus: Path, tmp_path: Pat
     for name, value in first.model.state_dict().items():
         assert torch.equal(value, again.model.state_dict()[name]), name
     assert load_tokenizer(out / "checkpoint.pt").cfg == first.model.cfg
+
+
+def test_the_reply_voice_is_heard_in_training(corpus: Path, tmp_path: Path) -> None:
+    replies, frames = tmp_path / "replies", 80
+    replies.mkdir()
+    row = {"stem": "000000", "voice": "flite-slt", "seconds": 0.8, "text": "the lamp is on"}
+    (replies / "texts.jsonl").write_text(json.dumps(row) + "\n")
+    np.savez(
+        replies / "features.npz", lengths=np.array([frames]), pcm=np.ones(frames * 160, np.int16),
+        mel=np.zeros((frames, 80), np.float16), pitch=np.zeros((2, frames), np.float32),
+    )  # fmt: skip
+    source = SpeechSource(
+        corpus, tmp_path / "nothing", seed=1, real_share=0.0, seconds=6.0,
+        voice=replies, reply_share=0.25,
+    )  # fmt: skip
+    source.refresh()
+    texts = [text for batch in source.batches(strength=0.0) for text in batch.texts]
+    assert 0.1 < texts.count("the lamp is on") / len(texts) < 0.4
 
 
 def test_the_quantiser_starts_from_live_vectors_and_uses_many_codes(
