@@ -20,8 +20,8 @@ from device.sound.portaudio import PortAudio
 from services.exit_codes import ExitCode
 from services.home.embedded_broker import EmbeddedBroker
 from services.home.executor import Home
+from services.home.ringing import Chime
 from services.home.simulated import SimulatedHome
-from services.home.timers import Timer
 from services.language.calls import Call
 from services.language.grammar import compile_grammar
 from services.language.outcome import Outcome
@@ -127,8 +127,9 @@ def _aloud(model: SpeechModel, home: Home, where: Mouth) -> Say:
     return say
 
 
-def _ring(timer: Timer) -> None:
-    print("\n* a timer is over *", flush=True)
+def _ring(chime: Chime) -> None:
+    if chime.begun:
+        print("\n* a timer is over *", flush=True)
 
 
 # --- spoken ----------------------------------------------------------------------------------

@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from services.language import replies_time
 from services.language.outcome import DeviceResult, Outcome
 from services.language.spoken import number_words, spoken
+from services.language.spoken_time import date_words, duration_words, joined, time_words
 
 Replies = tuple[str, ...]
 
@@ -47,63 +49,13 @@ def replies(outcome: Outcome) -> Replies:
     ``remaining_s``, ``duration_s`` whole seconds. A result's ``state`` may be written (``21.5 °C``)
     or spoken.
     """
+    told = replies_time.told(outcome)
+    if told:
+        return told
     if outcome.error is not None:
         return _FAILURES.get(outcome.error, _FAILURES["unsupported"])
     teller = _TELLERS.get(outcome.call.name)
     return teller(outcome) if teller else _FAILURES["unsupported"]
-
-
-def duration_words(seconds: int) -> str:
-    """``3660`` → ``one hour and one minute``; zero and less are ``no time``."""
-    hours, rest = divmod(max(seconds, 0), 3600)
-    parts = ((hours, "hour"), (rest // 60, "minute"), (rest % 60, "second"))
-    said = [f"{number_words(n)} {unit}{'s' if n != 1 else ''}" for n, unit in parts if n]
-    return joined(said) or "no time"
-
-
-def time_words(text: str) -> str:
-    """``14:05`` → ``two oh five in the afternoon``; other texts are only folded to words."""
-    found = re.fullmatch(r"(\d{1,2}):(\d{2})(?::\d{2})?", text.strip())
-    if not found:
-        return spoken(text)
-    hour, minute = int(found[1]), int(found[2])
-    part = "morning" if hour < 12 else "afternoon" if hour < 18 else "evening"
-    past = number_words(minute) if minute > 9 else f"oh {number_words(minute)}"
-    return f"{number_words(hour % 12 or 12)} {past if minute else _ON_THE_HOUR} in the {part}"
-
-
-_ON_THE_HOUR = "o'clock"
-
-_MONTHS = (
-    "january", "february", "march", "april", "may", "june", "july", "august", "september",
-    "october", "november", "december",
-)  # fmt: skip
-_ORDINALS = {
-    1: "first", 2: "second", 3: "third", 5: "fifth", 8: "eighth", 9: "ninth", 12: "twelfth",
-    20: "twentieth", 30: "thirtieth",
-}  # fmt: skip
-
-
-def ordinal_words(value: int) -> str:
-    """``21`` → ``twenty first``; 1..99."""
-    if value in _ORDINALS:
-        return _ORDINALS[value]
-    if value > 20 and value % 10:
-        return f"{number_words(value - value % 10)} {ordinal_words(value % 10)}"
-    return number_words(value) + "th"
-
-
-def date_words(text: str) -> str:
-    """``2026-03-21`` → ``march twenty first``; other texts are only folded to words."""
-    found = re.fullmatch(r"\d{4}-(\d{2})-(\d{2})", text.strip())
-    if not found or not 1 <= int(found[1]) <= 12 or not 1 <= int(found[2]) <= 31:
-        return spoken(text)
-    return f"{_MONTHS[int(found[1]) - 1]} {ordinal_words(int(found[2]))}"
-
-
-def joined(parts: Sequence[str]) -> str:
-    """``a b and c``: a spoken list."""
-    return " and ".join(filter(None, (" ".join(parts[:-1]), *parts[-1:])))
 
 
 def _are(name: str) -> str:
