@@ -155,8 +155,9 @@ class Timers:
             raise TimerRefused(f"a timer runs at most {MAX_DURATION_S} seconds")
         if timer.paused:
             return self._changed(timer, replace(timer, paused_left_s=left_s))
+        anchor = timer.anchor and replace(timer.anchor, left_s=timer.anchor.left_s + seconds)
         ends_at_s = self._clock() + left_s
-        return self._changed(timer, replace(timer, ends_at_s=ends_at_s, anchor=None))
+        return self._changed(timer, replace(timer, ends_at_s=ends_at_s, anchor=anchor))
 
     def tick(self) -> tuple[Ring, ...]:
         """What rings now, in the order it was due; it is forgotten here."""
