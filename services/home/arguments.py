@@ -10,7 +10,7 @@ from services.language.calls import Call, Value
 MAX_NAME, MAX_TEXT = 64, 200  # characters
 _MAX_AMOUNT = 86_400
 _UNITS = {"hours": 3600, "minutes": 60, "seconds": 1}
-_CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
+_CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
 
 
 class Refused(Exception):
@@ -34,7 +34,7 @@ def whole(call: Call, key: str, low: int, high: int) -> int:
         Refused: ``unsupported``.
     """
     value = call.args.get(key)
-    if isinstance(value, str) and re.fullmatch(r"[+-]?\d{1,9}", value):
+    if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,9}", value):
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise Refused("unsupported")

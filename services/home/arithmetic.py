@@ -14,7 +14,7 @@ PLACES = 3
 """Decimals of a result that does not end."""
 OPERATORS = ("plus", "minus", "times", "divided by", "percent of")
 
-_NUMBER = re.compile(r"[+-]?\d{1,15}(?:\.\d{1,15})?")
+_NUMBER = re.compile(r"[+-]?[0-9]{1,15}(?:\.[0-9]{1,15})?")
 
 
 class ArithmeticRefused(ValueError):

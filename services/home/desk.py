@@ -23,7 +23,8 @@ STEP_S = 2.0
 """A wall clock that moves this far against the steady one has been set."""
 MAX_REPLY = 1_000  # characters of a reply that are remembered
 
-Ringing = Callable[[Chime], None]
+Ringing = Callable[[Chime], bool | None]
+"""False: nobody can hear it now; what it tells is offered again with the next chime."""
 
 
 class Desk:
@@ -78,8 +79,10 @@ class Desk:
             for ring in (*self.timers.tick(), *self.alarms.tick(moment, zone)):
                 self.ringer.begin(ring, moment.clock_s)
             chime = self.ringer.tick(moment.clock_s)
-        if chime is not None:  # saved before it sounds: after a power cut it rings on
-            self._ring(chime)
+        # Saved before it sounds: after a power cut it rings on.
+        if chime is not None and self._ring(chime) is False:
+            with self._lock:
+                self.ringer.untold(chime)
 
     def hush(self) -> None:
         """End the ringing with the next tick; never waits, so the hearing thread may call it."""

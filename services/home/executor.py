@@ -120,6 +120,11 @@ class Home:
         return self._devices.connected
 
     @property
+    def desk(self) -> Desk:
+        """Timers, alarms, volume: what needs no device."""
+        return self._desk
+
+    @property
     def timers(self) -> Timers:
         return self._desk.timers
 

@@ -108,6 +108,11 @@ class Ringer:
         missed = tuple(ring for ring in begun if ring.missed)
         return Chime(self.rings + missed, begun)
 
+    def untold(self, chime: Chime) -> None:
+        """A chime could not be sounded: what it had to tell comes with the next."""
+        waiting = tuple(r for r in chime.begun if r.missed or r in self.rings)
+        self._begun = (*waiting, *self._begun)[:MAX_SOUNDING]
+
     def stop(
         self, now_s: float, chosen: Callable[[Ring], bool] = lambda ring: True
     ) -> tuple[Ring, ...]:

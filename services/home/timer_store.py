@@ -26,7 +26,7 @@ Seconds = Annotated[float, Field(allow_inf_nan=False)]
 Number = Annotated[int, Field(ge=1, le=2**53)]
 Short = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-ClockTime = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+ClockTime = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 
 
 class _Kept(BaseModel):

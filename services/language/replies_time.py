@@ -75,20 +75,21 @@ def _weekday(facts: Facts) -> Replies:
 
 
 def _rung(facts: Facts) -> Replies:
-    """What is said when something begins to ring, see ``home.ringing.outcome``."""
-    kind, off = str(facts["kind"]), "because i was off"
+    """What is said when something begins to ring, see ``home.ringing.outcome``.
+
+    Only a timer knows that the box was off; what follows the wall clock may be late for another
+    reason, and says no more than that.
+    """
+    kind, late = str(facts["kind"]), bool(facts.keys() & {"late", "missed"})
     if kind == "timer":
-        said = "ended while i was off" if "late" in facts else "is over"
-        return (f"{timer_label(facts)} {said}",)
+        return (f"{timer_label(facts)} {'ended while i was off' if late else 'is over'}",)
     if kind == "reminder":
-        said = f"a reminder {spoken(str(facts.get('text', '')))}".strip()
-        if "missed" in facts:
-            return (f"i missed {said}",)
-        return (f"{said} late {off}" if "late" in facts else said,)
+        head = "i missed a reminder" if "missed" in facts else f"a {'late ' * late}reminder"
+        return (f"{head} {spoken(str(facts.get('text', '')))}".strip(),)
     name, at = alarm_name(facts) or "your alarm", time_words(str(facts.get("time", "")))
     if "missed" in facts:
-        return (f"{name} for {at} did not ring {off}",)
-    return (f"{name} for {at} is late {off}" if "late" in facts else f"{name} it is {at}",)
+        return (f"{name} for {at} did not ring in time",)
+    return (f"{name} for {at} is late" if late else f"{name} it is {at}",)
 
 
 _QUESTIONS: dict[str, Callable[[Facts], Replies]] = {
