@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from services.language.calls import Call, Value
 
-MAX_NAME, MAX_TEXT = 64, 200  # characters
+MAX_NAME, MAX_TEXT = 100, 200  # characters
 _MAX_AMOUNT = 86_400
 _UNITS = {"hours": 3600, "minutes": 60, "seconds": 1}
 _CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")

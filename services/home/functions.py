@@ -16,7 +16,7 @@ from services.language.outcome import Outcome
 
 Facts = Mapping[str, Value]
 _DURATION = frozenset({"hours", "minutes", "seconds"})
-_WHICH = frozenset({"name", "start_hours", "start_minutes", "start_seconds"})
+_WHICH = frozenset({"name", "area", "start_hours", "start_minutes", "start_seconds"})
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def arithmetic(desk: Desk, call: Call, moment: Moment) -> Facts:
     if len(args) != 3:
         raise Refused("unsupported")
     try:
-        result = compute(args["left"], str(args["operator"]), args["right"])
+        result = compute(args["left"], str(args["operator"]).replace("_", " "), args["right"])
     except ArithmeticRefused as error:
         raise Refused(str(error)) from error
     return {"value": result.value} if result.exact else {"value": result.value, "rounded": 1}

@@ -6,8 +6,9 @@ Facts: ``duration_s`` (start), ``remaining_s``, ``added_s`` (a change), ``name``
 
 Errors: ``no_timer``, ``which_timer`` (several match; facts as above), ``unsupported``.
 
-Without a selector "cancel" means what rings, else the timer started last; pausing and changing ask
-back where several could be meant.
+Timers are in no room; "the kitchen timer" is one of that name, and any other ``area`` is
+``unsupported``. Without a selector "cancel" means what rings, else the timer started last; pausing
+and changing ask back where several could be meant.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def start(desk: Desk, call: Call, moment: Moment) -> Facts:
 
 
 def cancel(desk: Desk, call: Call, moment: Moment) -> Facts:
-    stopped = desk.ringer.stop(moment.clock_s, _selector(call, _is_timer))
+    stopped = desk.ringer.stop(moment.clock_s, _selector(desk, call))
     if stopped:
         return _named(stopped[0].name)
     timers = desk.timers.of_kind("timer")
@@ -108,7 +109,7 @@ def _one(desk: Desk, call: Call, fits: Callable[[Timer], bool] = lambda timer: T
 
 def _matching(desk: Desk, call: Call) -> list[Timer]:
     """The timers that were named, the next to ring first."""
-    chosen = _selector(call, _is_timer)
+    chosen = _selector(desk, call)
     timers = [t for t in desk.timers.of_kind("timer") if chosen(t.ring())]
     return sorted(timers, key=lambda t: (t.paused, desk.timers.remaining_s(t), t.number))
 
@@ -117,12 +118,17 @@ def _is_timer(ring: Ring) -> bool:
     return ring.kind == "timer"
 
 
-def _selector(call: Call, of_kind: Callable[[Ring], bool]) -> Callable[[Ring], bool]:
-    name, duration_s = words(call, "name"), seconds(call, "start_")
+def _selector(desk: Desk, call: Call) -> Callable[[Ring], bool]:
+    name, area, duration_s = words(call, "name"), words(call, "area"), seconds(call, "start_")
+    if area is not None:
+        known = [t.name for t in desk.timers.all()] + [r.name for r in desk.ringer.rings]
+        if name is not None or area not in known:
+            raise Refused("unsupported")
+        name = area
 
     def chosen(ring: Ring) -> bool:
         named = name is None or ring.name == name
-        return of_kind(ring) and named and duration_s in (None, ring.duration_s)
+        return _is_timer(ring) and named and duration_s in (None, ring.duration_s)
 
     return chosen
 

@@ -24,7 +24,7 @@ MAX_COUNTDOWNS = 1_000
 
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
 Number = Annotated[int, Field(ge=1, le=2**53)]
-Short = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Short = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 ClockTime = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 

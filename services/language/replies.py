@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 
 from services.language import replies_time
 from services.language.outcome import DeviceResult, Outcome
+from services.language.phrases import are, joined, the
 from services.language.spoken import number_words, spoken
-from services.language.spoken_time import date_words, duration_words, joined, time_words
+from services.language.spoken_time import date_words, duration_words, time_words
 
 Replies = tuple[str, ...]
 
@@ -58,15 +59,6 @@ def replies(outcome: Outcome) -> Replies:
     return teller(outcome) if teller else _FAILURES["unsupported"]
 
 
-def _are(name: str) -> str:
-    last = name.split()[-1] if name else ""
-    return "are" if last.endswith("s") and not last.endswith("ss") else "is"
-
-
-def _the(name: str) -> str:
-    return name if name.split()[:1] in (["the"], ["my"], ["our"]) else f"the {name}"
-
-
 def state_words(state: str) -> str:
     """A state as it is said: ``21.5 °C`` → ``twenty one point five degrees``."""
     return spoken(re.sub(r"°\s*[CFcf]\b", "°", state).replace("_", " "))
@@ -94,7 +86,7 @@ def _commanded(outcome: Outcome) -> Replies:
         return (_mixed(outcome, done, failed),)
     wanted = _wanted(outcome, done[0])
     subject = _subject(outcome, done)
-    sentence = f"{subject} {_are(subject)} {wanted}"
+    sentence = f"{subject} {are(subject)} {wanted}"
     return sentence, f"okay {sentence}", f"{sentence} now"
 
 
@@ -102,11 +94,11 @@ def _subject(outcome: Outcome, results: Sequence[DeviceResult]) -> str:
     """What a call with one fate was about: its one device, its room's lights, or all lights."""
     args = outcome.call.args
     if len(results) == 1:
-        return _the(spoken(results[0].name))
+        return the(spoken(results[0].name))
     if "area" in args:
         return f"the {args['area']} lights"
     if "name" in args:
-        return _the(str(args["name"]))
+        return the(str(args["name"]))
     return "all lights"
 
 
@@ -118,7 +110,7 @@ def _mixed(outcome: Outcome, done: Sequence[DeviceResult], failed: Sequence[Devi
     if done:
         wanted = _wanted(outcome, done[0])
         subject = _count(len(done), total) if counted else _names(done)
-        verb = "are" if len(done) > 1 else "is" if counted else _are(subject)
+        verb = "are" if len(done) > 1 else "is" if counted else are(subject)
         parts.append(f"{subject} {verb} {wanted}")
     excuses = [_excuse(fate, [r for r in failed if r.status == fate], counted) for fate in _EXCUSES]
     told = [*parts, *(excuse for excuse in excuses if excuse)]
@@ -132,7 +124,7 @@ def _count(number: int, total: int) -> str:
 
 
 def _names(results: Sequence[DeviceResult]) -> str:
-    return joined([_the(spoken(r.name)) for r in results])
+    return joined([the(spoken(r.name)) for r in results])
 
 
 def _excuse(fate: str, results: Sequence[DeviceResult], counted: bool) -> str:
@@ -141,7 +133,7 @@ def _excuse(fate: str, results: Sequence[DeviceResult], counted: bool) -> str:
     subject = number_words(len(results)) if counted else _names(results)
     if fate != "unavailable":
         return f"{subject} {_EXCUSES[fate]}"
-    plural = len(results) > 1 or (not counted and _are(subject) == "are")
+    plural = len(results) > 1 or (not counted and are(subject) == "are")
     return f"{subject} {'are' if plural else 'is'} {_EXCUSES[fate]}"
 
 
@@ -149,12 +141,12 @@ def _asked(outcome: Outcome) -> Replies:
     if not outcome.results:
         return _FAILURES["no_device"]
     result = outcome.results[0]
-    name = _the(spoken(result.name))
+    name = the(spoken(result.name))
     if result.status != "confirmed":
         return (_excuse(result.status, [result], False),)
     if not result.state or not state_words(result.state):
         return (f"i don't know the state of {name}", f"i have no state of {name} yet")
-    sentence = f"{name} {_are(name)} {state_words(result.state)}"
+    sentence = f"{name} {are(name)} {state_words(result.state)}"
     return sentence, f"{sentence} right now"
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from services.language.phrases import joined
 from services.language.reply_facts import LISTED, Facts, Replies, places
 from services.language.spoken import number_words, spoken
-from services.language.spoken_time import duration_words, joined, time_words
+from services.language.spoken_time import duration_words, time_words
 
 DAY_NAMES = {
     "mon": "monday", "tue": "tuesday", "wed": "wednesday", "thu": "thursday", "fri": "friday",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from services.language.phrases import joined
 from services.language.reply_facts import LISTED, Facts, Replies, places
 from services.language.spoken import number_words, spoken
-from services.language.spoken_time import duration_words, joined
+from services.language.spoken_time import duration_words
 
 
 def timer_label(facts: Facts, place: str = "") -> str:

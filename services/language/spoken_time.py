@@ -1,10 +1,10 @@
-"""Durations, times and dates as they are said, and lists of things."""
+"""Durations, times and dates as they are said."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
+from services.language.phrases import joined
 from services.language.spoken import number_words, spoken
 
 
@@ -54,8 +54,3 @@ def date_words(text: str) -> str:
     if not found or not 1 <= int(found[1]) <= 12 or not 1 <= int(found[2]) <= 31:
         return spoken(text)
     return f"{_MONTHS[int(found[1]) - 1]} {ordinal_words(int(found[2]))}"
-
-
-def joined(parts: Sequence[str]) -> str:
-    """``a b and c``: a spoken list."""
-    return " and ".join(filter(None, (" ".join(parts[:-1]), *parts[-1:])))

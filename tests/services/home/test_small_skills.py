@@ -50,6 +50,7 @@ def test_the_day_changes_at_local_midnight() -> None:
         (1, "divided by", 3, "that is about zero point three three three"),
         (-1, "divided by", 3, "that is about minus zero point three three three"),
         (15, "percent of", 80, "that is twelve"),
+        (15, "percent_of", 80, "that is twelve"),
         (0, "times", -5, "that is zero"),
         (999_999, "times", 999_999,
          "that is nine hundred ninety nine billion nine hundred ninety eight million one"),

@@ -192,7 +192,7 @@ def test_a_damaged_file_is_moved_aside_and_said_once(
 
 @pytest.mark.parametrize(
     ("where", "value"),
-    [("left_s", 1e9), ("duration_s", 0), ("kind", "bomb"), ("name", "x" * 65), ("number", -1)],
+    [("left_s", 1e9), ("duration_s", 0), ("kind", "bomb"), ("name", "x" * 101), ("number", -1)],
 )
 def test_a_file_with_values_that_cannot_be_is_damaged(
     box: KeptTime, where: str, value: object

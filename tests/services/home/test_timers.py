@@ -65,6 +65,15 @@ def test_timers_are_known_by_name_and_by_what_they_were_set_to() -> None:
     assert [t.duration_s for t in box.desk.timers.running()] == [300]
 
 
+def test_a_room_in_a_timers_name_is_its_name_and_no_room_is_guessed() -> None:
+    box = KeptTime()
+    box.ask("HassStartTimer", minutes=10, name="kitchen")
+    assert box.hear("HassTimerStatus", area="kitchen") == "the kitchen timer has ten minutes left"
+    assert box.ask("HassCancelTimer", area="bedroom").error == "unsupported"
+    assert box.ask("HassCancelAllTimers", area="bedroom").error == "unsupported"
+    assert box.ask("HassCancelTimer", area="kitchen").error is None
+
+
 def test_a_paused_timer_waits_and_goes_on_where_it_was() -> None:
     box = KeptTime()
     box.ask("HassStartTimer", minutes=5)
@@ -148,7 +157,7 @@ def test_without_a_timer(name: str) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [{}, {"seconds": 0}, {"hours": 25}, {"minutes": -1}, {"minutes": "five"}, {"days": 1},
-     {"seconds": 10**30}, {"minutes": 5, "name": ""}, {"minutes": 5, "name": "x" * 65},
+     {"seconds": 10**30}, {"minutes": 5, "name": ""}, {"minutes": 5, "name": "x" * 101},
      {"minutes": 5, "name": "a\x00b"}, {"minutes": 5, "name": "\ud800"},
      {"minutes": 5, "conversation_command": "open the garage"}],
 )  # fmt: skip
