@@ -122,6 +122,17 @@ class Home(_Table):
     """Other names of devices: "light.desk" = ["reading light"]."""
 
 
+class Presence(_Table):
+    """The appliance as a device of Home Assistant."""
+
+    announce: bool = True
+    """Show volume, mute and state to whoever reads MQTT discovery, and obey what is set there."""
+    name: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,64}$")] = "Linnet"
+    """What the appliance is called there."""
+    file: PathText = STATE_DIRECTORY / "voice" / "presence.json"
+    """Keeps what was set there over restarts: volume, sensitivity, mute, do not disturb."""
+
+
 class Privacy(_Table):
     """What may leave the memory of the process. Nothing, unless switched on here."""
 
@@ -147,6 +158,7 @@ class Settings(_Table):
     mqtt: Mqtt = Mqtt()
     model: Model = Model()
     home: Home = Home()
+    presence: Presence = Presence()
     privacy: Privacy = Privacy()
     log: Log = Log()
 

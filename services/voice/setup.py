@@ -11,7 +11,7 @@ from pathlib import Path
 from device.sound.chime import ring
 from device.sound.clock import MonotonicClock
 from device.sound.files import DiscardingSink, FileSource, read_audio
-from device.sound.frames import AudioSink, FrameSource
+from device.sound.frames import AudioSink
 from device.sound.playback import PlaybackQueue
 from device.sound.portaudio import PortAudio
 from device.speech_activity import LEVELS, GatedActivity
@@ -19,15 +19,17 @@ from device.wake.micro_wakeword import MicroWakeWordDetector
 from services.home.executor import Home
 from services.models import load_model
 from services.settings import Endpoint, Settings
+from services.voice.appliance import RunningAppliance
 from services.voice.controller import Dwell
 from services.voice.daemon import Box
 from services.voice.ear import EarConfig
 from services.voice.endpoint import EndpointConfig
 from services.voice.families.base import SpeechModel
 from services.voice.loop import HomePort, LoopConfig, VoiceLoop
+from services.voice.microphone import Microphone
 from services.voice.timeline import TimelineEvent
 from services.voice.worker import Worker
-from services.wiring import open_home
+from services.wiring import installed_model, kept_wishes, open_home, open_presence
 
 log = logging.getLogger(__name__)
 
@@ -56,18 +58,24 @@ def _endpoint(chosen: Endpoint) -> EndpointConfig:
     )
 
 
+def open_wake(settings: Settings) -> MicroWakeWordDetector:
+    """The wake word of the settings."""
+    return MicroWakeWordDetector(settings.wake.phrase, settings.wake.sensitivity)
+
+
 def open_loop(
     settings: Settings,
     model: SpeechModel,
     home: HomePort,
     emit: Callable[[TimelineEvent], None] = lambda event: None,
     worker: Worker | None = None,
+    wake: MicroWakeWordDetector | None = None,
 ) -> VoiceLoop:
     """The loop around a model and a home."""
     return VoiceLoop(
         model,
         home,
-        MicroWakeWordDetector(settings.wake.phrase, settings.wake.sensitivity),
+        wake or open_wake(settings),
         GatedActivity(LEVELS[settings.endpoint.aggressiveness]),
         config=loop_config(settings),
         playback=PlaybackQueue(settings.audio.volume),
@@ -86,7 +94,8 @@ def open_box(settings: Settings, recording: Path | None = None) -> Box:
         DeviceError: no sound, or no usable bundle; nothing stays open then.
     """
     with ExitStack() as opened:
-        source, sink = _sound(settings, recording, opened)
+        kept = kept_wishes(settings)
+        source, sink = _sound(settings, recording, opened, muted=kept.owned.mute)
         model = load_model(settings)
         loops: list[VoiceLoop] = []
         home = open_home(
@@ -94,23 +103,44 @@ def open_box(settings: Settings, recording: Path | None = None) -> Box:
             observe=lambda step: loops[0].home_step(step),
             ring=lambda timer: loops[0].announce(ring()),
         )
-        loops.append(open_loop(settings, model, home, emit=_report(settings)))
+        wake = open_wake(settings)
+        loops.append(open_loop(settings, model, home, emit=_report(settings), wake=wake))
+        links: list[Callable[[], None]] = []
+        opened.callback(_together, links)
         home.start()
-        opened.callback(home.stop)
+        links.append(home.stop)
+        if settings.presence.announce:
+            box = RunningAppliance(
+                loops[0], source, wake, home.timers, kept, update=installed_model(settings)
+            )
+            presence = open_presence(settings, box)
+            presence.start()
+            links.append(presence.stop)
         _lay_out_soon(model, home, loops[0].worker)
         return Box(loops[0], source, sink, opened.pop_all().close)
 
 
 def _sound(
-    settings: Settings, recording: Path | None, opened: ExitStack
-) -> tuple[FrameSource, AudioSink]:
+    settings: Settings, recording: Path | None, opened: ExitStack, *, muted: bool
+) -> tuple[Microphone, AudioSink]:
+    clock = MonotonicClock()
     if recording is not None:
         pcm = read_audio(recording)
-        return FileSource(pcm, MonotonicClock(), tail=lambda: True), DiscardingSink()
+        source = Microphone(lambda: FileSource(pcm, clock, lambda: True), clock, muted=muted)
+        return source, DiscardingSink()
     audio = opened.enter_context(PortAudio())
-    source = audio.source(settings.audio.input)
+    source = Microphone(lambda: audio.source(settings.audio.input), clock, muted=muted)
     opened.callback(source.close)
     return source, audio.sink(settings.audio.output)
+
+
+def _together(jobs: list[Callable[[], None]]) -> None:
+    """Each leaves a broker that may not answer, which takes a second; stopping may take two."""
+    threads = [threading.Thread(target=job) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def _lay_out_soon(model: SpeechModel, home: Home, worker: Worker) -> None:
