@@ -33,7 +33,9 @@ class PlaybackQueue:
 
     def __init__(self, volume: float = 1.0) -> None:
         """Args: volume: 0..1, applied to everything that is pulled."""
-        self.set_volume(volume)
+        if not 0.0 <= volume <= 1.0:
+            raise ValueError(f"volume {volume} is outside 0..1")
+        self._volume = np.float32(volume)
         self._lock = threading.Lock()
         self._pieces: deque[tuple[int, Pcm]] = deque()
         self._waiting = 0
@@ -80,17 +82,6 @@ class PlaybackQueue:
             raise ValueError(f"gain {gain} is outside 0..1")
         with self._lock:
             self._target = gain
-
-    def set_volume(self, volume: float) -> None:
-        """0..1, for everything that is pulled from now on."""
-        if not 0.0 <= volume <= 1.0:
-            raise ValueError(f"volume {volume} is outside 0..1")
-        self._volume = np.float32(volume)
-
-    @property
-    def volume(self) -> float:
-        """0..1."""
-        return float(self._volume)
 
     def samples_played(self, turn_id: int) -> int:
         """How much of a turn's sound has been pulled, in samples."""
