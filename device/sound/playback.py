@@ -21,6 +21,22 @@ MAX_SECONDS = 60  # of sound waiting; a reply longer than this is a fault of its
 KEPT_TURNS = 8  # turns whose counts are remembered
 
 
+class _Fader:
+    """A gain that moves towards its target a little with each sample, so that it never clicks."""
+
+    def __init__(self, gain: float) -> None:
+        self._gain = self.target = gain
+
+    def apply(self, out: Pcm) -> None:
+        """Scale float32[n] in place."""
+        if self._gain == self.target == 1.0:
+            return
+        steps = np.arange(1, len(out) + 1, dtype=np.float32) / GAIN_RAMP
+        delta = np.clip(self.target - self._gain, -steps, steps)
+        out *= np.float32(self._gain) + delta.astype(np.float32)
+        self._gain = float(self._gain + (delta[-1] if len(delta) else 0.0))
+
+
 @dataclass
 class _Turn:
     queued: int = 0
@@ -33,15 +49,12 @@ class PlaybackQueue:
 
     def __init__(self, volume: float = 1.0) -> None:
         """Args: volume: 0..1, applied to everything that is pulled."""
-        if not 0.0 <= volume <= 1.0:
-            raise ValueError(f"volume {volume} is outside 0..1")
-        self._volume = np.float32(volume)
+        self._volume = _Fader(_within(volume, "volume"))
+        self._ducking = _Fader(1.0)
         self._lock = threading.Lock()
         self._pieces: deque[tuple[int, Pcm]] = deque()
         self._waiting = 0
         self._fence = 0
-        self._gain = 1.0
-        self._target = 1.0
         self._turns: dict[int, _Turn] = {}
 
     def enqueue(self, turn_id: int, pcm: Pcm) -> bool:
@@ -63,8 +76,9 @@ class PlaybackQueue:
             at = 0
             while at < samples and self._pieces:
                 at += self._take(out, at, t)
-            self._apply_gain(out)
-        return out if self._volume == 1.0 else out * self._volume
+            self._ducking.apply(out)
+            self._volume.apply(out)
+        return out
 
     def flush(self, below: int) -> int:
         """Drop everything of turns older than ``below``, now and later; samples dropped."""
@@ -78,10 +92,13 @@ class PlaybackQueue:
 
     def duck(self, gain: float) -> None:
         """Fade to ``gain`` (0..1) over 10 ms; 1 restores full level."""
-        if not 0.0 <= gain <= 1.0:
-            raise ValueError(f"gain {gain} is outside 0..1")
         with self._lock:
-            self._target = gain
+            self._ducking.target = _within(gain, "gain")
+
+    def set_volume(self, volume: float) -> None:
+        """Fade to ``volume`` (0..1) over 10 ms, under whatever ducking there is."""
+        with self._lock:
+            self._volume.target = _within(volume, "volume")
 
     def samples_played(self, turn_id: int) -> int:
         """How much of a turn's sound has been pulled, in samples."""
@@ -116,17 +133,15 @@ class PlaybackQueue:
                 turn.first_audible = t + (at + int(loud[0])) / SAMPLE_RATE
         return count
 
-    def _apply_gain(self, out: Pcm) -> None:
-        if self._gain == self._target == 1.0:
-            return
-        steps = np.arange(1, len(out) + 1, dtype=np.float32) / GAIN_RAMP
-        delta = np.clip(self._target - self._gain, -steps, steps)
-        out *= np.float32(self._gain) + delta.astype(np.float32)
-        self._gain = float(self._gain + (delta[-1] if len(delta) else 0.0))
-
     def _turn(self, turn_id: int) -> _Turn:
         if turn_id not in self._turns:
             self._turns[turn_id] = _Turn()
             while len(self._turns) > KEPT_TURNS:
                 self._turns.pop(min(self._turns))
         return self._turns[turn_id]
+
+
+def _within(gain: float, what: str) -> float:
+    if not 0.0 <= gain <= 1.0:
+        raise ValueError(f"{what} {gain} is outside 0..1")
+    return gain

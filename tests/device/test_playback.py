@@ -130,6 +130,28 @@ def test_volume_scales_what_is_pulled() -> None:
         PlaybackQueue(volume=2.0)
 
 
+def test_the_volume_changes_in_the_middle_of_a_reply_without_a_step() -> None:
+    queue = PlaybackQueue(volume=0.5)
+    queue.enqueue(1, ones(16_000))
+    before = queue.pull(160, 0.0)
+    queue.set_volume(0.9)
+    out = np.concatenate([before, *(queue.pull(97, 0.0) for _ in range(10))])
+    assert np.abs(np.diff(out)).max() < 0.01
+    assert (out[0], out[-1]) == pytest.approx((0.5, 0.9))
+    with pytest.raises(ValueError, match="volume"):
+        queue.set_volume(1.1)
+
+
+def test_the_volume_holds_while_a_reply_is_ducked_and_after() -> None:
+    queue = PlaybackQueue(volume=0.5)
+    queue.enqueue(1, ones(1_000))
+    queue.duck(0.5)
+    queue.set_volume(0.8)
+    assert queue.pull(400, 0.0)[-1] == pytest.approx(0.4)
+    queue.duck(1.0)
+    assert queue.pull(400, 0.0)[-1] == pytest.approx(0.8)
+
+
 def test_a_ring_is_audible_and_never_clips() -> None:
     sound = ring(2)
     assert len(sound) == 2 * SAMPLE_RATE
