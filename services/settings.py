@@ -129,8 +129,6 @@ class Presence(_Table):
     """Show volume, mute and state to whoever reads MQTT discovery, and obey what is set there."""
     name: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,64}$")] = "Linnet"
     """What the appliance is called there."""
-    file: PathText = STATE_DIRECTORY / "voice" / "presence.json"
-    """Keeps what was set there over restarts: volume, sensitivity, mute, do not disturb."""
 
 
 class Privacy(_Table):

@@ -13,11 +13,12 @@ from services.home.executor import Home
 from services.home.home_map import HomeMap
 from services.home.presence.entities import Place, Update
 from services.home.presence.identity import object_id
-from services.home.presence.kept import Kept, Owned
+from services.home.presence.kept import Kept
 from services.home.presence.link import Appliance, Presence
 from services.settings import Home as HomeSettings
 from services.settings import Mqtt, Settings
 from services.settings_file import Problem, SettingsError
+from services.state_file import state_directory
 
 
 def broker_address(mqtt: Mqtt) -> BrokerAddress:
@@ -74,10 +75,8 @@ def open_presence(settings: Settings, appliance: Appliance) -> Presence:
 
 def kept_wishes(settings: Settings) -> Kept:
     """What the owner set from Home Assistant before, over the settings; nothing without it."""
-    configured = Owned(
-        round(settings.audio.volume * 100), round(settings.wake.sensitivity * 100)
-    )
-    return Kept(settings.presence.file if settings.presence.announce else None, configured)
+    folder = state_directory() if settings.presence.announce else None
+    return Kept(folder, round(settings.wake.sensitivity * 100))
 
 
 def installed_model(settings: Settings) -> Callable[[], Update | None]:

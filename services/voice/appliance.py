@@ -12,6 +12,7 @@ from services.home.presence.commands import Chime, Command, SetLevel, SetSwitch
 from services.home.presence.entities import Seen, Update
 from services.home.presence.kept import Kept
 from services.home.timers import Timers
+from services.home.volume import Volume
 from services.voice.controller import Event, State
 from services.voice.loop import VoiceLoop
 from services.voice.microphone import Microphone
@@ -35,6 +36,7 @@ class RunningAppliance:
         microphone: Microphone,
         wake: Sensitive,
         timers: Timers,
+        volume: Volume,
         kept: Kept,
         update: Callable[[], Update | None] = lambda: None,
         wall: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
@@ -42,20 +44,20 @@ class RunningAppliance:
         """
         Args:
             kept: what the owner set before; put in force here, but for the microphone, which
-                must have been opened, or not, already.
+                was opened, or not, before.
             update: the installed model and the newest; asked often, so it must be quick.
             wall: now, with its zone.
         """
         self._loop, self._microphone, self._wake = loop, microphone, wake
-        self._timers, self._kept, self._update, self._wall = timers, kept, update, wall
+        self._timers, self._volume, self._kept = timers, volume, kept
+        self._update, self._wall = update, wall
         self._rings_at: datetime | None = None
         self._asked: State | None = None
-        loop.playback.set_volume(kept.owned.volume / 100)
-        wake.set_sensitivity(kept.owned.sensitivity / 100)
+        wake.set_sensitivity(kept.wishes.sensitivity / 100)
 
     def announce(self, pcm: Pcm) -> bool:
         """Sound float32[n] that nobody in the room has asked for; False while not to disturb."""
-        if self._kept.owned.do_not_disturb:
+        if self._kept.wishes.do_not_disturb:
             return False
         self._loop.announce(pcm)
         return True
@@ -63,11 +65,10 @@ class RunningAppliance:
     def obey(self, command: Command) -> None:
         match command:
             case SetLevel("volume", percent):
-                self._loop.playback.set_volume(percent / 100)
-                self._kept.set_level("volume", percent)
+                self._volume.set(percent)
             case SetLevel("sensitivity", percent):
                 self._wake.set_sensitivity(percent / 100)
-                self._kept.set_level("sensitivity", percent)
+                self._kept.set_sensitivity(percent)
             case SetSwitch("mute", on):
                 self._microphone.mute(on)
                 self._kept.set_switch("mute", on)
@@ -80,12 +81,12 @@ class RunningAppliance:
         self._follow_mute()
         running = self._timers.running()
         remaining_s = self._timers.remaining_s(running[0]) if running else None
-        owned = self._kept.owned
+        wishes = self._kept.wishes
         return Seen(
-            volume=round(self._loop.playback.volume * 100),
-            sensitivity=owned.sensitivity,
+            volume=self._volume.level,
+            sensitivity=wishes.sensitivity,
             muted=self._microphone.closed,
-            do_not_disturb=owned.do_not_disturb,
+            do_not_disturb=wishes.do_not_disturb,
             state=self._loop.state.value,
             timers=len(running),
             next_timer=self._ring_time(remaining_s),
@@ -97,7 +98,7 @@ class RunningAppliance:
 
         Asked anew whenever the state has changed: during an update it takes neither event.
         """
-        state, muted = self._loop.state, self._kept.owned.mute
+        state, muted = self._loop.state, self._kept.wishes.mute
         if (state is State.MUTED) == muted:
             self._asked = None
         elif state is not self._asked:

@@ -17,8 +17,10 @@ from device.sound.portaudio import PortAudio
 from device.speech_activity import LEVELS, GatedActivity
 from device.wake.micro_wakeword import MicroWakeWordDetector
 from services.home.executor import Home
+from services.home.volume import Volume
 from services.models import load_model
 from services.settings import Endpoint, Settings
+from services.state_file import state_directory
 from services.voice.appliance import RunningAppliance
 from services.voice.controller import Dwell
 from services.voice.daemon import Box
@@ -95,7 +97,7 @@ def open_box(settings: Settings, recording: Path | None = None) -> Box:
     """
     with ExitStack() as opened:
         kept = kept_wishes(settings)
-        source, sink = _sound(settings, recording, opened, muted=kept.owned.mute)
+        source, sink = _sound(settings, recording, opened, muted=kept.wishes.mute)
         model = load_model(settings)
         loops: list[VoiceLoop] = []
         home = open_home(
@@ -110,9 +112,13 @@ def open_box(settings: Settings, recording: Path | None = None) -> Box:
         home.start()
         links.append(home.stop)
         if settings.presence.announce:
-            box = RunningAppliance(
-                loops[0], source, wake, home.timers, kept, update=installed_model(settings)
+            volume = Volume(
+                round(settings.audio.volume * 100),
+                folder=state_directory(),
+                apply=loops[0].playback.set_volume,
             )
+            update = installed_model(settings)
+            box = RunningAppliance(loops[0], source, wake, home.timers, volume, kept, update)
             presence = open_presence(settings, box)
             presence.start()
             links.append(presence.stop)

@@ -45,14 +45,17 @@ class Controller:
 
 
 @pytest.fixture
-def controller(tmp_path: Path) -> Iterator[tuple[Controller, Start]]:
+def controller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Controller, Start]]:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))  # as systemd gives it to the unit
     started: list[RunningDaemon] = []
     with mosquitto(tmp_path) as broker:
         config = settings_file(
             tmp_path,
             mqtt={"port": broker.address.port},
             model={"family": FAMILY},
-            presence={"name": "Attic", "file": str(tmp_path / "presence.json")},
+            presence={"name": "Attic"},
         )
         silence = tmp_path / "silence.wav"
 

@@ -1,39 +1,39 @@
 """What the owner set from outside the settings file, kept over restarts and power cuts.
 
-A level that was set here stands until the settings file gives another than the one it replaced:
-whoever edits the file last wins, wherever the edit was made.
+The sensitivity that was set here stands until the settings file gives another than the one it
+replaced: whoever edits the file last wins, wherever the edit was made.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from services import durable
-from services.home.presence.commands import Level, Switch
+from services.home.presence.commands import Switch
+from services.state_file import StateFile
 
 log = logging.getLogger(__name__)
 
-MAX_BYTES = 4096
+FILE_NAME = "presence.json"
 Percent = Annotated[int, Field(ge=0, le=100)]
 
 
 @dataclass(frozen=True)
-class Owned:
-    """The owner's wishes: levels in percent."""
+class Wishes:
+    """What the owner wants of the appliance."""
 
-    volume: int
     sensitivity: int
+    """Percent."""
     mute: bool = False
     do_not_disturb: bool = False
 
 
 class _Level(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True)
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     value: Percent
     instead_of: Percent
@@ -41,9 +41,8 @@ class _Level(BaseModel):
 
 
 class _File(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True)
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
-    volume: _Level | None = None
     sensitivity: _Level | None = None
     mute: bool = False
     do_not_disturb: bool = False
@@ -52,63 +51,44 @@ class _File(BaseModel):
 class Kept:
     """The wishes in force; one writer."""
 
-    def __init__(self, path: Path | None, configured: Owned) -> None:
+    def __init__(self, folder: Path | None, sensitivity: int) -> None:
         """
         Args:
-            path: None keeps nothing.
-            configured: what the settings file says.
+            folder: where they are kept; None: nowhere.
+            sensitivity: what the settings file says, in percent.
         """
-        self._path, self._configured = path, configured
-        self._file = self._read()
-        self.owned = replace(
-            configured,
-            volume=_level(self._file.volume, configured.volume),
-            sensitivity=_level(self._file.sensitivity, configured.sensitivity),
-            mute=self._file.mute,
-            do_not_disturb=self._file.do_not_disturb,
-        )
+        self._configured = sensitivity
+        self._file: StateFile[_File] | None = None
+        self._state = _File()
+        if folder is not None:
+            self._file = StateFile(folder / FILE_NAME, _File)
+            self._state = _loaded(folder / FILE_NAME, self._file)
 
-    def set_level(self, what: Level, percent: int) -> None:
-        before = self._configured.volume if what == "volume" else self._configured.sensitivity
-        self._keep(what, percent, _Level(value=percent, instead_of=before))
+    @property
+    def wishes(self) -> Wishes:
+        kept = self._state.sensitivity
+        stands = kept is not None and kept.instead_of == self._configured
+        sensitivity = kept.value if kept is not None and stands else self._configured
+        return Wishes(sensitivity, self._state.mute, self._state.do_not_disturb)
+
+    def set_sensitivity(self, percent: int) -> None:
+        self._keep({"sensitivity": _Level(value=percent, instead_of=self._configured)})
 
     def set_switch(self, what: Switch, on: bool) -> None:
-        self._keep(what, on, on)
+        self._keep({what: on})
 
-    def _keep(self, what: str, value: int, stored: object) -> None:
-        change: dict[str, Any] = {what: value}
-        self.owned = replace(self.owned, **change)
-        self._file = self._file.model_copy(update={what: stored})
-        if self._path is None:
-            return
-        try:
-            durable.write(self._path, self._file.model_dump_json().encode())
-        except OSError as error:
-            # It holds until the end of this process, which is better than not at all.
-            reason = error.strerror or type(error).__name__
-            log.warning("%s does not survive a restart", what, extra={"reason": reason})
-
-    def _read(self) -> _File:
-        if self._path is None:
-            return _File()
-        try:
-            with self._path.open("rb") as file:
-                data = file.read(MAX_BYTES + 1)
-        except FileNotFoundError:
-            return _File()
-        except OSError as error:
-            return self._muted(error.strerror or type(error).__name__)
-        try:
-            return _File.model_validate_json(data if len(data) <= MAX_BYTES else b"")
-        except ValidationError:
-            return self._muted("damaged")
-
-    def _muted(self, reason: str) -> _File:
-        """Nobody knows whether the owner had muted it: better deaf than listening unasked."""
-        where = str(self._path)
-        log.error("muted until told otherwise", extra={"file": where, "reason": reason})
-        return _File(mute=True)
+    def _keep(self, change: dict[str, object]) -> None:
+        self._state = self._state.model_copy(update=change)
+        if self._file is not None:
+            self._file.save(self._state)
 
 
-def _level(kept: _Level | None, configured: int) -> int:
-    return kept.value if kept is not None and kept.instead_of == configured else configured
+def _loaded(path: Path, file: StateFile[_File]) -> _File:
+    existed = path.exists()
+    state = file.load()
+    if state is None and existed:
+        # Nobody knows whether the owner had muted it: better deaf than listening unasked.
+        log.error("muted until told otherwise: what was kept cannot be read")
+        state = _File(mute=True)
+        file.save(state)
+    return state or _File()

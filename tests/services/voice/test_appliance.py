@@ -13,8 +13,9 @@ from device.sound.files import FileSource, RecordingSink
 from device.sound.frames import Frame
 from services.home.presence.commands import Chime, SetLevel, SetSwitch
 from services.home.presence.entities import Update
-from services.home.presence.kept import Kept, Owned
+from services.home.presence.kept import Kept
 from services.home.timers import Timers
+from services.home.volume import Volume
 from services.voice.appliance import RunningAppliance
 from services.voice.controller import Event, State
 from services.voice.loop import VoiceLoop
@@ -37,10 +38,10 @@ class TunedWake(MarkedWake):
 class Stage:
     """A box whose room is noisy as long as its microphone is open."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, folder: Path) -> None:
         self.clock = VirtualClock()
         self.wake = TunedWake()
-        self.kept = Kept(file, Owned(80, 50))
+        self.kept = Kept(folder, 50)
         self.loop = VoiceLoop(
             ScriptedModel(), QuietHome(), self.wake, LoudActivity(),
             clock=self.clock, worker=InlineWorker(),
@@ -48,11 +49,12 @@ class Stage:
         noise = np.full(160, 0.5, np.float32)
         self.microphone = Microphone(
             lambda: FileSource(np.tile(noise, 3000), self.clock), self.clock,
-            muted=self.kept.owned.mute,
+            muted=self.kept.wishes.mute,
         )  # fmt: skip
         self.timers = Timers(self.clock.now, lambda timer: None)
+        self.volume = Volume(folder=folder, apply=self.loop.playback.set_volume)
         self.appliance = RunningAppliance(
-            self.loop, self.microphone, self.wake, self.timers, self.kept,
+            self.loop, self.microphone, self.wake, self.timers, self.volume, self.kept,
             update=lambda: Update("1"),
             wall=lambda: NOON + timedelta(seconds=self.clock.now()),
         )  # fmt: skip
@@ -73,13 +75,8 @@ class Stage:
         self.pass_time()
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "presence.json"
-
-
-def test_muting_closes_the_microphone_and_the_box_says_so(file: Path) -> None:
-    stage = Stage(file)
+def test_muting_closes_the_microphone_and_the_box_says_so(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
     stage.pass_time()
     assert (stage.appliance.seen().muted, stage.appliance.seen().state) == (False, "idle")
     stage.appliance.obey(SetSwitch("mute", True))
@@ -93,17 +90,17 @@ def test_muting_closes_the_microphone_and_the_box_says_so(file: Path) -> None:
     assert any(frame.pcm.any() for frame in stage.pass_time())
 
 
-def test_a_box_that_was_muted_starts_muted(file: Path) -> None:
-    first = Stage(file)
+def test_a_box_that_was_muted_starts_muted(tmp_path: Path) -> None:
+    first = Stage(tmp_path)
     first.appliance.obey(SetSwitch("mute", True))
-    second = Stage(file)
+    second = Stage(tmp_path)
     assert second.appliance.seen().muted
     assert not any(frame.pcm.any() for frame in second.pass_time())
     assert second.loop.state is State.MUTED
 
 
-def test_muting_during_an_update_holds_after_it(file: Path) -> None:
-    stage = Stage(file)
+def test_muting_during_an_update_holds_after_it(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
     stage.loop.post(Event.UPDATE_BEGIN)
     stage.settle()
     stage.appliance.obey(SetSwitch("mute", True))
@@ -115,14 +112,17 @@ def test_muting_during_an_update_holds_after_it(file: Path) -> None:
     assert stage.appliance.seen().state == "muted"
 
 
-def test_levels_take_hold_at_once_and_after_a_restart(file: Path) -> None:
-    stage = Stage(file)
-    assert (stage.loop.playback.volume, stage.wake.sensitivity) == (pytest.approx(0.8), 0.5)
+def test_levels_take_hold_at_once_and_after_a_restart(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    assert (stage.appliance.seen().volume, stage.wake.sensitivity) == (80, 0.5)
     stage.appliance.obey(SetLevel("volume", 30))
     stage.appliance.obey(SetLevel("sensitivity", 70))
     assert (stage.appliance.seen().volume, stage.appliance.seen().sensitivity) == (30, 70)
-    again = Stage(file)
-    assert (again.loop.playback.volume, again.wake.sensitivity) == (pytest.approx(0.3), 0.7)
+    stage.loop.announce(np.ones(1600, np.float32))
+    stage.pass_time(0.1)
+    assert stage.sink.played[800:1400].max() == pytest.approx(0.3), "after the fade"
+    again = Stage(tmp_path)
+    assert (again.appliance.seen().volume, again.wake.sensitivity) == (30, 0.7)
 
 
 def heard(stage: Stage) -> bool:
@@ -131,8 +131,8 @@ def heard(stage: Stage) -> bool:
     return bool(np.abs(stage.sink.played[before:]).max() > 0.01)
 
 
-def test_do_not_disturb_silences_what_nobody_in_the_room_asked_for(file: Path) -> None:
-    stage = Stage(file)
+def test_do_not_disturb_silences_what_nobody_in_the_room_asked_for(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
     stage.appliance.obey(Chime())
     assert heard(stage)
     stage.appliance.obey(SetSwitch("do_not_disturb", True))
@@ -142,11 +142,11 @@ def test_do_not_disturb_silences_what_nobody_in_the_room_asked_for(file: Path) -
     # A timer was asked for: it rings.
     stage.loop.announce(np.full(1600, 0.5, np.float32))
     assert heard(stage)
-    assert Stage(file).appliance.seen().do_not_disturb
+    assert Stage(tmp_path).appliance.seen().do_not_disturb
 
 
-def test_timers_are_counted_and_the_next_has_one_steady_time(file: Path) -> None:
-    stage = Stage(file)
+def test_timers_are_counted_and_the_next_has_one_steady_time(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
     assert (stage.appliance.seen().timers, stage.appliance.seen().next_timer) == (0, None)
     stage.timers.start(600)
     stage.timers.start(60)
@@ -162,5 +162,5 @@ def test_timers_are_counted_and_the_next_has_one_steady_time(file: Path) -> None
     assert (stage.appliance.seen().next_timer or "").startswith("2026-03-21T12:10:0")
 
 
-def test_the_update_is_what_the_port_says(file: Path) -> None:
-    assert Stage(file).appliance.seen().update == Update("1")
+def test_the_update_is_what_the_port_says(tmp_path: Path) -> None:
+    assert Stage(tmp_path).appliance.seen().update == Update("1")

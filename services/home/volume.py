@@ -1,0 +1,73 @@
+"""How loud the appliance speaks: whole percents, steps, kept across restarts."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.state_file import StateFile
+
+STEP = 10
+"""Percent that "louder" and "quieter" change."""
+FILE_NAME = "volume.json"
+
+
+class _Kept(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    level: Annotated[int, Field(ge=0, le=100)]
+
+
+class Volume:
+    """The one place that knows the volume; safe from any thread."""
+
+    def __init__(
+        self,
+        level: int = 80,
+        *,
+        folder: Path | None = None,
+        apply: Callable[[float], None] = lambda gain: None,
+    ) -> None:
+        """
+        Args:
+            level: 0..100, where nothing was kept.
+            folder: where it is kept; None: nowhere.
+            apply: told the gain, 0..1, now and at each change.
+        """
+        self._file = StateFile(folder / FILE_NAME, _Kept) if folder else None
+        kept = self._file.load() if self._file else None
+        self._level = _within(kept.level if kept else level)
+        self._apply = apply
+        self._lock = threading.Lock()
+        apply(self._level / 100)
+
+    @property
+    def level(self) -> int:
+        """0..100."""
+        return self._level
+
+    def set(self, level: int) -> int:
+        """Set the volume, brought within 0..100; what it is now, in percent."""
+        with self._lock:
+            return self._set(level)
+
+    def change(self, percent: int) -> int:
+        """Louder, or quieter by a negative number, as far as it goes; what it is now."""
+        with self._lock:
+            return self._set(self._level + percent)
+
+    def _set(self, level: int) -> int:
+        self._level = _within(level)
+        self._apply(self._level / 100)
+        if self._file:
+            self._file.save(_Kept(level=self._level))
+        return self._level
+
+
+def _within(level: int) -> int:
+    return min(100, max(0, level))
