@@ -52,7 +52,8 @@ class Presence:
             name=place.object_id,
             status_topic=place.availability,
         )
-        self._link.subscribe([*commands.filters(place), place.birth])
+        self._commands = frozenset(commands.filters(place))
+        self._link.subscribe([*self._commands, place.birth])
 
     def start(self) -> None:
         """Connect in the background; works without a broker."""
@@ -80,6 +81,8 @@ class Presence:
             if message.payload == b"online":
                 self._due.set()
             return
+        if message.topic not in self._commands:
+            return  # a broker may send more than was asked for
         try:
             self._news.put_nowait(message)
         except queue.Full:
