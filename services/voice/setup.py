@@ -17,6 +17,8 @@ from device.sound.portaudio import PortAudio
 from device.speech_activity import LEVELS, GatedActivity
 from device.wake.micro_wakeword import MicroWakeWordDetector
 from services.home.executor import Home
+from services.home.presence.kept import Kept
+from services.home.presence.link import Presence
 from services.home.volume import Volume
 from services.models import load_model
 from services.settings import Endpoint, Settings
@@ -112,16 +114,7 @@ def open_box(settings: Settings, recording: Path | None = None) -> Box:
         home.start()
         links.append(home.stop)
         if settings.presence.announce:
-            volume = Volume(
-                round(settings.audio.volume * 100),
-                folder=state_directory(),
-                apply=loops[0].playback.set_volume,
-            )
-            update = installed_model(settings)
-            box = RunningAppliance(loops[0], source, wake, home.timers, volume, kept, update)
-            presence = open_presence(settings, box)
-            presence.start()
-            links.append(presence.stop)
+            links.append(_show(settings, loops[0], home, source, wake, kept).stop)
         _lay_out_soon(model, home, loops[0].worker)
         return Box(loops[0], source, sink, opened.pop_all().close)
 
@@ -138,6 +131,24 @@ def _sound(
     source = Microphone(lambda: audio.source(settings.audio.input), clock, muted=muted)
     opened.callback(source.close)
     return source, audio.sink(settings.audio.output)
+
+
+def _show(
+    settings: Settings,
+    loop: VoiceLoop,
+    home: Home,
+    source: Microphone,
+    wake: MicroWakeWordDetector,
+    kept: Kept,
+) -> Presence:
+    """Let Home Assistant see and command the box; started."""
+    level = round(settings.audio.volume * 100)
+    volume = Volume(level, folder=state_directory(), apply=loop.playback.set_volume)
+    update = installed_model(settings)
+    box = RunningAppliance(loop, source, wake, home.timers, volume, kept, update)
+    presence = open_presence(settings, box)
+    presence.start()
+    return presence
 
 
 def _together(jobs: list[Callable[[], None]]) -> None:

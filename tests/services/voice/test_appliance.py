@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -14,7 +15,6 @@ from device.sound.frames import Frame
 from services.home.presence.commands import Chime, SetLevel, SetSwitch
 from services.home.presence.entities import Update
 from services.home.presence.kept import Kept
-from services.home.timers import Timers
 from services.home.volume import Volume
 from services.voice.appliance import RunningAppliance
 from services.voice.controller import Event, State
@@ -35,6 +35,26 @@ class TunedWake(MarkedWake):
         self.sensitivity = sensitivity
 
 
+class Countdowns:
+    """Timers as ends in seconds; the last started is the first cancelled."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock = clock
+        self._ends: list[float] = []
+
+    def start(self, duration_s: float) -> None:
+        self._ends.append(self._clock.now() + duration_s)
+
+    def cancel(self) -> None:
+        self._ends.pop()
+
+    def running(self) -> tuple[float, ...]:
+        return tuple(sorted(self._ends))
+
+    def remaining_s(self, end: float) -> int:
+        return math.ceil(end - self._clock.now())
+
+
 class Stage:
     """A box whose room is noisy as long as its microphone is open."""
 
@@ -51,7 +71,7 @@ class Stage:
             lambda: FileSource(np.tile(noise, 3000), self.clock), self.clock,
             muted=self.kept.wishes.mute,
         )  # fmt: skip
-        self.timers = Timers(self.clock.now, lambda timer: None)
+        self.timers = Countdowns(self.clock)
         self.volume = Volume(folder=folder, apply=self.loop.playback.set_volume)
         self.appliance = RunningAppliance(
             self.loop, self.microphone, self.wake, self.timers, self.volume, self.kept,
