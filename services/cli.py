@@ -38,8 +38,7 @@ _EXIT_CODES = {
 # Optional packages and the extra that brings each.
 _EXTRAS = {
     "pocketsphinx": "recogniser",
-    "mcp": "mcp",
-    "mcp_types": "mcp",
+    **dict.fromkeys(("mcp", "mcp_types", "anyio", "httpx2", "starlette", "uvicorn"), "mcp"),
     "pyaudio": "audio",
     "pycuda": "jetson",
     "tuf": "fleet",
