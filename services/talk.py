@@ -15,13 +15,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from device.sound.chime import ring
 from device.sound.portaudio import PortAudio
 from services.exit_codes import ExitCode
 from services.home.embedded_broker import EmbeddedBroker
 from services.home.executor import Home
+from services.home.ringing import Chime
 from services.home.simulated import SimulatedHome
-from services.home.timers import Timer
 from services.language.calls import Call
 from services.language.grammar import compile_grammar
 from services.language.outcome import Outcome
@@ -31,7 +30,7 @@ from services.settings import Settings, with_family
 from services.spoken_replies import Mouth, mouth, speak
 from services.voice.families.base import SpeechModel
 from services.voice.loop import VoiceLoop
-from services.voice.setup import open_loop
+from services.voice.setup import open_home_and_loop
 from services.voice.timeline import TimelineEvent
 from services.wiring import at_broker, open_home
 
@@ -127,8 +126,9 @@ def _aloud(model: SpeechModel, home: Home, where: Mouth) -> Say:
     return say
 
 
-def _ring(timer: Timer) -> None:
-    print("\n* a timer is over *", flush=True)
+def _ring(chime: Chime) -> None:
+    if chime.begun:
+        print("\n* a timer is over *", flush=True)
 
 
 # --- spoken ----------------------------------------------------------------------------------
@@ -149,19 +149,12 @@ def _listen(settings: Settings, parts: ExitStack) -> None:
 @contextmanager
 def _home_and_loop(settings: Settings, model: SpeechModel) -> Iterator[tuple[Home, VoiceLoop]]:
     """A home that reports its steps to the loop that commands it."""
-    loops: list[VoiceLoop] = []
-    home = open_home(
-        settings,
-        status_topic=None,
-        ring=lambda timer: loops[0].announce(ring()),
-        observe=lambda step: loops[0].home_step(step),
-    )
-    loops.append(open_loop(settings, model, home, _show))
+    home, loop = open_home_and_loop(settings, model, _show, status_topic=None)
     with home:
         try:
-            yield home, loops[0]
+            yield home, loop
         finally:
-            loops[0].worker.close(STOP_S)
+            loop.worker.close(STOP_S)
 
 
 def _show(event: TimelineEvent) -> None:

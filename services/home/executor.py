@@ -14,19 +14,20 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal
 
 from services.home import discovery
 from services.home.broker import BrokerAddress, BrokerError, BrokerUnreachable
 from services.home.commands import NotCommandable, command
 from services.home.confirm import Confirmation
+from services.home.desk import Desk, Ringing
 from services.home.devices import Devices
 from services.home.entities import Entity
 from services.home.functions import answer
 from services.home.home_map import HomeMap
 from services.home.resolver import DEVICE_CALLS, resolve
-from services.home.timers import Timer, Timers
+from services.home.timers import Timers
+from services.home.volume import Volume
 from services.language.calls import Call
 from services.language.homeview import HomeView
 from services.language.outcome import DeviceResult, Outcome
@@ -62,8 +63,8 @@ class Home:
         prefix: str = discovery.PREFIX,
         timeout_s: float = CONFIRM_TIMEOUT_S,
         clock: Callable[[], float] = time.monotonic,
-        wall: Callable[[], datetime] = datetime.now,
-        ring: Callable[[Timer], None] = lambda timer: None,
+        ring: Ringing = lambda chime: None,
+        desk: Desk | None = None,
         observe: Callable[[HomeEvent], None] = lambda event: None,
         status_topic: str | None = STATUS_TOPIC,
         ask_to_announce: bool = False,
@@ -74,15 +75,16 @@ class Home:
             here: the room this appliance stands in.
             home_map: the owner's rooms, floors and names; they win over what is announced.
             timeout_s: how long devices have to confirm a command.
-            ring: called on the timer thread when a timer ends.
+            ring: called on the timer thread with each chime; not used where a desk is given.
+            desk: timers, alarms and volume; its own, which forgets at its end, unless given.
             observe: called as commands are sent and confirmed; must be quick.
             ask_to_announce: publish Home Assistant's birth message on connect, for devices that
                 do not retain their announcements. Off, because a real Home Assistant on the same
                 broker says it too.
         """
         self._here, self._timeout_s = here, timeout_s
-        self._clock, self._wall, self._observe = clock, wall, observe
-        self._timers = Timers(clock, ring)
+        self._clock, self._observe = clock, observe
+        self._desk = desk or Desk(ring)
         self._stopping = threading.Event()
         self._ticker = threading.Thread(target=self._tick, name="home-timers", daemon=True)
         self._devices = Devices(
@@ -119,8 +121,18 @@ class Home:
         return self._devices.connected
 
     @property
+    def desk(self) -> Desk:
+        """Timers, alarms, volume: what needs no device."""
+        return self._desk
+
+    @property
     def timers(self) -> Timers:
-        return self._timers
+        return self._desk.timers
+
+    @property
+    def volume(self) -> Volume:
+        """Of the appliance itself."""
+        return self._desk.volume
 
     def wait_connected(self, timeout_s: float) -> None:
         """Raises ``BrokerRefused`` or ``BrokerUnreachable``, see ``BrokerLink``."""
@@ -154,11 +166,11 @@ class Home:
                 sent, and again before each device: an interrupted turn sends no more.
 
         Errors in the outcome: ``cancelled``, ``offline``, ``no_device``, ``no_area``,
-        ``unsupported``, ``ambiguous``, ``needs_confirmation``, ``no_timer``.
+        ``unsupported``, ``ambiguous``, ``needs_confirmation``, and those of ``functions``.
         """
         if not current(turn_id):
             return Outcome(call, error="cancelled")
-        answered = answer(call, self._timers, self._wall)
+        answered = answer(call, self._desk)
         if answered is not None:
             return answered
         if call.name in DEVICE_CALLS and not self.connected:
@@ -218,4 +230,4 @@ class Home:
 
     def _tick(self) -> None:
         while not self._stopping.wait(TICK_S):
-            self._timers.tick()
+            self._desk.tick()

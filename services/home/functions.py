@@ -1,58 +1,74 @@
-"""Calls that need no device: timers, the time, the date, and never mind."""
+"""Calls that need no device, by name, and the arguments each may have."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from dataclasses import dataclass
 
-from services.home.timers import TimerRefused, Timers
-from services.language.calls import Call
+from services.home import functions_alarms as alarms
+from services.home import functions_small as small
+from services.home import functions_timers as timers
+from services.home.arguments import Refused
+from services.home.clock import Moment
+from services.home.desk import Desk
+from services.language.calls import Call, Value
 from services.language.outcome import Outcome
 
-_SECONDS = {"hours": 3600, "minutes": 60, "seconds": 1}
+Facts = Mapping[str, Value]
+_DURATION = frozenset({"hours", "minutes", "seconds"})
+_WHICH = frozenset({"name", "area", "start_hours", "start_minutes", "start_seconds"})
 
 
-def answer(call: Call, timers: Timers, wall: Callable[[], datetime]) -> Outcome | None:
+@dataclass(frozen=True)
+class Function:
+    carry_out: Callable[[Desk, Call, Moment], Facts]
+    """Raises Refused; what it returns are the outcome's facts."""
+    arguments: frozenset[str] = frozenset()
+
+
+FUNCTIONS: Mapping[str, Function] = {
+    "HassStartTimer": Function(timers.start, _DURATION | {"name"}),
+    "HassCancelTimer": Function(timers.cancel, _WHICH),
+    "HassCancelAllTimers": Function(timers.cancel_all),
+    "HassIncreaseTimer": Function(timers.increase, _DURATION | _WHICH),
+    "HassDecreaseTimer": Function(timers.decrease, _DURATION | _WHICH),
+    "HassPauseTimer": Function(timers.pause, _WHICH),
+    "HassUnpauseTimer": Function(timers.unpause, _WHICH),
+    "HassTimerStatus": Function(timers.status, _WHICH),
+    "LinnetSetAlarm": Function(alarms.set_alarm, frozenset({"time", "days", "name"})),
+    "LinnetCancelAlarm": Function(alarms.cancel_alarm, frozenset({"time", "name"})),
+    "LinnetAlarmStatus": Function(alarms.alarm_status, frozenset({"time", "name"})),
+    "LinnetReminder": Function(alarms.remind, _DURATION | {"text", "time", "days"}),
+    "LinnetCancelReminder": Function(alarms.cancel_reminder, frozenset({"text", "time"})),
+    "LinnetSnooze": Function(small.snooze, _DURATION),
+    "LinnetStop": Function(small.stop),
+    "LinnetRepeat": Function(small.repeat),
+    "LinnetArithmetic": Function(small.arithmetic, frozenset({"left", "operator", "right"})),
+    "LinnetDayOfWeek": Function(small.day_of_week),
+    "HassSetVolume": Function(small.set_volume, frozenset({"volume_level"})),
+    "HassSetVolumeRelative": Function(small.change_volume, frozenset({"volume_step"})),
+    "HassGetCurrentTime": Function(small.current_time),
+    "HassGetCurrentDate": Function(small.current_date),
+    "HassNevermind": Function(lambda desk, call, moment: {}),
+}
+_OF_DEVICES = frozenset({"name", "area", "floor", "domain", "device_class"})
+_VOLUMES = frozenset({"HassSetVolume", "HassSetVolumeRelative"})
+
+
+def answer(call: Call, desk: Desk) -> Outcome | None:
     """The outcome of a call that needs no device, None when it is not one.
 
-    Facts: ``duration_s`` (start); ``remaining_s`` (status: of the next to ring); ``time`` as
-    ``HH:MM``, ``date`` as ``YYYY-MM-DD``, both local.
-    Errors: ``no_timer``, ``unsupported``.
+    Facts and errors are those of each function, see ``functions_timers``, ``functions_alarms``
+    and ``functions_small``; ``unsupported`` where an argument is unknown or cannot be.
     """
-    if call.name == "HassStartTimer":
-        return _start(call, timers)
-    without_arguments: Mapping[str, Callable[[], Outcome]] = {
-        "HassCancelTimer": lambda: _cancel(call, timers),
-        "HassTimerStatus": lambda: _status(call, timers),
-        "HassGetCurrentTime": lambda: Outcome(call, facts={"time": f"{wall():%H:%M}"}),
-        "HassGetCurrentDate": lambda: Outcome(call, facts={"date": f"{wall():%Y-%m-%d}"}),
-        "HassNevermind": lambda: Outcome(call),
-    }
-    function = without_arguments.get(call.name)
-    if function is None:
+    function = FUNCTIONS.get(call.name)
+    given = frozenset(call.args)
+    if function is None or (call.name in _VOLUMES and given & _OF_DEVICES):
         return None
-    return Outcome(call, error="unsupported") if call.arguments else function()
-
-
-def _start(call: Call, timers: Timers) -> Outcome:
-    duration_s = 0
-    for unit, amount in call.arguments:
-        if unit not in _SECONDS or not isinstance(amount, int) or not 0 <= amount <= 86_400:
-            return Outcome(call, error="unsupported")
-        duration_s += _SECONDS[unit] * amount
-    try:
-        timers.start(duration_s)
-    except TimerRefused:
+    if not given <= function.arguments:
         return Outcome(call, error="unsupported")
-    return Outcome(call, facts={"duration_s": duration_s})
-
-
-def _cancel(call: Call, timers: Timers) -> Outcome:
-    return Outcome(call, error="no_timer" if timers.cancel() is None else None)
-
-
-def _status(call: Call, timers: Timers) -> Outcome:
-    running = timers.running()
-    if not running:
-        return Outcome(call, error="no_timer")
-    return Outcome(call, facts={"remaining_s": timers.remaining_s(running[0])})
+    try:
+        with desk.changing() as moment:
+            return Outcome(call, facts=function.carry_out(desk, call, moment))
+    except Refused as refused:
+        return Outcome(call, facts=refused.facts, error=refused.error)

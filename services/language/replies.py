@@ -10,8 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from services.language import replies_time
 from services.language.outcome import DeviceResult, Outcome
+from services.language.phrases import are, joined, the
 from services.language.spoken import number_words, spoken
+from services.language.spoken_time import date_words, duration_words, time_words
 
 Replies = tuple[str, ...]
 
@@ -47,72 +50,13 @@ def replies(outcome: Outcome) -> Replies:
     ``remaining_s``, ``duration_s`` whole seconds. A result's ``state`` may be written (``21.5 °C``)
     or spoken.
     """
+    told = replies_time.told(outcome)
+    if told:
+        return told
     if outcome.error is not None:
         return _FAILURES.get(outcome.error, _FAILURES["unsupported"])
     teller = _TELLERS.get(outcome.call.name)
     return teller(outcome) if teller else _FAILURES["unsupported"]
-
-
-def duration_words(seconds: int) -> str:
-    """``3660`` → ``one hour and one minute``; zero and less are ``no time``."""
-    hours, rest = divmod(max(seconds, 0), 3600)
-    parts = ((hours, "hour"), (rest // 60, "minute"), (rest % 60, "second"))
-    said = [f"{number_words(n)} {unit}{'s' if n != 1 else ''}" for n, unit in parts if n]
-    return joined(said) or "no time"
-
-
-def time_words(text: str) -> str:
-    """``14:05`` → ``two oh five in the afternoon``; other texts are only folded to words."""
-    found = re.fullmatch(r"(\d{1,2}):(\d{2})(?::\d{2})?", text.strip())
-    if not found:
-        return spoken(text)
-    hour, minute = int(found[1]), int(found[2])
-    part = "morning" if hour < 12 else "afternoon" if hour < 18 else "evening"
-    past = number_words(minute) if minute > 9 else f"oh {number_words(minute)}"
-    return f"{number_words(hour % 12 or 12)} {past if minute else _ON_THE_HOUR} in the {part}"
-
-
-_ON_THE_HOUR = "o'clock"
-
-_MONTHS = (
-    "january", "february", "march", "april", "may", "june", "july", "august", "september",
-    "october", "november", "december",
-)  # fmt: skip
-_ORDINALS = {
-    1: "first", 2: "second", 3: "third", 5: "fifth", 8: "eighth", 9: "ninth", 12: "twelfth",
-    20: "twentieth", 30: "thirtieth",
-}  # fmt: skip
-
-
-def ordinal_words(value: int) -> str:
-    """``21`` → ``twenty first``; 1..99."""
-    if value in _ORDINALS:
-        return _ORDINALS[value]
-    if value > 20 and value % 10:
-        return f"{number_words(value - value % 10)} {ordinal_words(value % 10)}"
-    return number_words(value) + "th"
-
-
-def date_words(text: str) -> str:
-    """``2026-03-21`` → ``march twenty first``; other texts are only folded to words."""
-    found = re.fullmatch(r"\d{4}-(\d{2})-(\d{2})", text.strip())
-    if not found or not 1 <= int(found[1]) <= 12 or not 1 <= int(found[2]) <= 31:
-        return spoken(text)
-    return f"{_MONTHS[int(found[1]) - 1]} {ordinal_words(int(found[2]))}"
-
-
-def joined(parts: Sequence[str]) -> str:
-    """``a b and c``: a spoken list."""
-    return " and ".join(filter(None, (" ".join(parts[:-1]), *parts[-1:])))
-
-
-def _are(name: str) -> str:
-    last = name.split()[-1] if name else ""
-    return "are" if last.endswith("s") and not last.endswith("ss") else "is"
-
-
-def _the(name: str) -> str:
-    return name if name.split()[:1] in (["the"], ["my"], ["our"]) else f"the {name}"
 
 
 def state_words(state: str) -> str:
@@ -142,7 +86,7 @@ def _commanded(outcome: Outcome) -> Replies:
         return (_mixed(outcome, done, failed),)
     wanted = _wanted(outcome, done[0])
     subject = _subject(outcome, done)
-    sentence = f"{subject} {_are(subject)} {wanted}"
+    sentence = f"{subject} {are(subject)} {wanted}"
     return sentence, f"okay {sentence}", f"{sentence} now"
 
 
@@ -150,11 +94,11 @@ def _subject(outcome: Outcome, results: Sequence[DeviceResult]) -> str:
     """What a call with one fate was about: its one device, its room's lights, or all lights."""
     args = outcome.call.args
     if len(results) == 1:
-        return _the(spoken(results[0].name))
+        return the(spoken(results[0].name))
     if "area" in args:
         return f"the {args['area']} lights"
     if "name" in args:
-        return _the(str(args["name"]))
+        return the(str(args["name"]))
     return "all lights"
 
 
@@ -166,7 +110,7 @@ def _mixed(outcome: Outcome, done: Sequence[DeviceResult], failed: Sequence[Devi
     if done:
         wanted = _wanted(outcome, done[0])
         subject = _count(len(done), total) if counted else _names(done)
-        verb = "are" if len(done) > 1 else "is" if counted else _are(subject)
+        verb = "are" if len(done) > 1 else "is" if counted else are(subject)
         parts.append(f"{subject} {verb} {wanted}")
     excuses = [_excuse(fate, [r for r in failed if r.status == fate], counted) for fate in _EXCUSES]
     told = [*parts, *(excuse for excuse in excuses if excuse)]
@@ -180,7 +124,7 @@ def _count(number: int, total: int) -> str:
 
 
 def _names(results: Sequence[DeviceResult]) -> str:
-    return joined([_the(spoken(r.name)) for r in results])
+    return joined([the(spoken(r.name)) for r in results])
 
 
 def _excuse(fate: str, results: Sequence[DeviceResult], counted: bool) -> str:
@@ -189,7 +133,7 @@ def _excuse(fate: str, results: Sequence[DeviceResult], counted: bool) -> str:
     subject = number_words(len(results)) if counted else _names(results)
     if fate != "unavailable":
         return f"{subject} {_EXCUSES[fate]}"
-    plural = len(results) > 1 or (not counted and _are(subject) == "are")
+    plural = len(results) > 1 or (not counted and are(subject) == "are")
     return f"{subject} {'are' if plural else 'is'} {_EXCUSES[fate]}"
 
 
@@ -197,12 +141,12 @@ def _asked(outcome: Outcome) -> Replies:
     if not outcome.results:
         return _FAILURES["no_device"]
     result = outcome.results[0]
-    name = _the(spoken(result.name))
+    name = the(spoken(result.name))
     if result.status != "confirmed":
         return (_excuse(result.status, [result], False),)
     if not result.state or not state_words(result.state):
         return (f"i don't know the state of {name}", f"i have no state of {name} yet")
-    sentence = f"{name} {_are(name)} {state_words(result.state)}"
+    sentence = f"{name} {are(name)} {state_words(result.state)}"
     return sentence, f"{sentence} right now"
 
 

@@ -78,10 +78,12 @@ class VoiceLoop:
         worker: Worker | None = None,
         playback: PlaybackQueue | None = None,
         emit: Callable[[TimelineEvent], None] = lambda event: None,
+        woken: Callable[[], None] = lambda: None,
     ) -> None:
         """
         Args:
             emit: called on the hearing thread with each event of a turn; must be quick.
+            woken: called there at the wake word, which ends whatever rings; must be quick, too.
             worker: where the model works; a thread of its own unless given.
 
         Raises:
@@ -104,6 +106,7 @@ class VoiceLoop:
             model, home, self.playback, self.controller.fence, self.clock, self._notes.put
         )
         self._timeline = Timeline(emit)
+        self._woken = woken
         self._turn_id = 0
         self._model_done = False
         self._stopping = False
@@ -265,11 +268,14 @@ class VoiceLoop:
 
     def _open_turn(self, t: float, by_wake: bool) -> None:
         turn_id = self._turn_id = self.controller.fence.current
-        self.playback.flush(below=turn_id)  # a ringing timer is silenced by the wake word
+        self.playback.flush(below=turn_id)  # a ringing timer is silenced by the wake word,
+        while not self._announcements.empty():  # and so is what it had still to say
+            self._announcements.get_nowait()
         self.playback.duck(1.0)
         self._model_done = False
         self._submit(partial(self._runner.begin, turn_id))
         if by_wake:
+            self._woken()
             self._mark("wake", t)
             self._ear.open_after_wake(t)
         else:

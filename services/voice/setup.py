@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
-from device.sound.chime import ring
 from device.sound.clock import MonotonicClock
 from device.sound.files import DiscardingSink, FileSource, read_audio
 from device.sound.frames import AudioSink
@@ -16,14 +16,17 @@ from device.sound.playback import PlaybackQueue
 from device.sound.portaudio import PortAudio
 from device.speech_activity import LEVELS, GatedActivity
 from device.wake.micro_wakeword import MicroWakeWordDetector
+from services.home.desk import Desk
 from services.home.executor import Home
 from services.home.presence.kept import Kept
 from services.home.presence.link import Presence
 from services.home.volume import Volume
 from services.models import load_model
 from services.settings import Endpoint, Settings
+from services.spoken_replies import speak
 from services.state_file import state_directory
 from services.voice.appliance import RunningAppliance
+from services.voice.bell import Bell
 from services.voice.controller import Dwell
 from services.voice.daemon import Box
 from services.voice.ear import EarConfig
@@ -74,6 +77,8 @@ def open_loop(
     emit: Callable[[TimelineEvent], None] = lambda event: None,
     worker: Worker | None = None,
     wake: MicroWakeWordDetector | None = None,
+    playback: PlaybackQueue | None = None,
+    woken: Callable[[], None] = lambda: None,
 ) -> VoiceLoop:
     """The loop around a model and a home."""
     return VoiceLoop(
@@ -82,10 +87,43 @@ def open_loop(
         wake or open_wake(settings),
         GatedActivity(LEVELS[settings.endpoint.aggressiveness]),
         config=loop_config(settings),
-        playback=PlaybackQueue(settings.audio.volume),
+        playback=playback or PlaybackQueue(settings.audio.volume),
         emit=emit,
         worker=worker,
+        woken=woken,
     )
+
+
+def open_home_and_loop(
+    settings: Settings,
+    model: SpeechModel,
+    emit: Callable[[TimelineEvent], None] = lambda event: None,
+    folder: Path | None = None,
+    wake: MicroWakeWordDetector | None = None,
+    **extra: Any,
+) -> tuple[Home, VoiceLoop]:
+    """A home that rings through the loop that commands it; neither has been started.
+
+    Args:
+        folder: where timers, alarms and the volume are kept; None: nowhere.
+        extra: goes to ``Home``.
+    """
+    playback = PlaybackQueue(settings.audio.volume)
+    level = round(settings.audio.volume * 100)
+    volume = Volume(level, folder=folder, apply=playback.set_volume)
+    desk = Desk(lambda chime: bell(chime), folder=folder, volume=volume)
+
+    def told(event: TimelineEvent) -> None:
+        if event.kind == "reply_text":
+            desk.replied(str(event.data["text"]))
+        emit(event)
+
+    home = open_home(settings, desk=desk, observe=lambda step: loop.home_step(step), **extra)
+    loop: VoiceLoop = open_loop(
+        settings, model, home, told, wake=wake, playback=playback, woken=desk.hush
+    )
+    bell: Bell = Bell(loop, lambda outcome: speak(model, home.view(), outcome).pcm)
+    return home, loop
 
 
 def open_box(settings: Settings, recording: Path | None = None) -> Box:
@@ -101,22 +139,19 @@ def open_box(settings: Settings, recording: Path | None = None) -> Box:
         kept = kept_wishes(settings)
         source, sink = _sound(settings, recording, opened, muted=kept.wishes.mute)
         model = load_model(settings)
-        loops: list[VoiceLoop] = []
-        home = open_home(
-            settings,
-            observe=lambda step: loops[0].home_step(step),
-            ring=lambda timer: loops[0].announce(ring()),
-        )
+        folder = state_directory()
+        if folder is None:
+            log.info("timers and alarms are not kept: this is no service with a state directory")
         wake = open_wake(settings)
-        loops.append(open_loop(settings, model, home, emit=_report(settings), wake=wake))
+        home, loop = open_home_and_loop(settings, model, _report(settings), folder, wake)
         links: list[Callable[[], None]] = []
         opened.callback(_together, links)
         home.start()
         links.append(home.stop)
         if settings.presence.announce:
-            links.append(_show(settings, loops[0], home, source, wake, kept).stop)
-        _lay_out_soon(model, home, loops[0].worker)
-        return Box(loops[0], source, sink, opened.pop_all().close)
+            links.append(_show(settings, loop, home, source, wake, kept).stop)
+        _lay_out_soon(model, home, loop.worker)
+        return Box(loop, source, sink, opened.pop_all().close)
 
 
 def _sound(
@@ -142,10 +177,8 @@ def _show(
     kept: Kept,
 ) -> Presence:
     """Let Home Assistant see and command the box; started."""
-    level = round(settings.audio.volume * 100)
-    volume = Volume(level, folder=state_directory(), apply=loop.playback.set_volume)
     update = installed_model(settings)
-    box = RunningAppliance(loop, source, wake, home.timers, volume, kept, update)
+    box = RunningAppliance(loop, source, wake, home.timers, home.volume, kept, update)
     presence = open_presence(settings, box)
     presence.start()
     return presence

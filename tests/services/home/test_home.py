@@ -7,10 +7,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from services.home.broker import BrokerAddress, BrokerLink, Message
+from services.home.desk import Desk
 from services.home.embedded_broker import free_port
 from services.home.entities import Entity
 from services.home.executor import Home, HomeEvent
@@ -334,3 +336,15 @@ def test_timers_ring_without_a_broker() -> None:
         assert home.execute(ON).error == "offline"
         assert home.execute(Call.of("HassGetCurrentTime")).facts.keys() == {"time"}
         assert rung.wait(3)
+        assert home.execute(Call.of("LinnetStop")).facts == {"stopped": 1}
+
+
+def test_a_home_that_starts_again_finds_its_timers(tmp_path: Path) -> None:
+    nowhere = BrokerAddress(port=free_port())
+    with Home(nowhere, desk=Desk(folder=tmp_path)) as home:
+        home.execute(Call.of("HassStartTimer", hours=1, name="pizza"))
+        home.execute(Call.of("HassSetVolume", volume_level=30))
+    with Home(nowhere, desk=Desk(folder=tmp_path)) as home:
+        (timer,) = home.timers.running()
+        assert timer.name == "pizza"
+        assert 3500 < home.timers.remaining_s(timer) <= 3600
