@@ -1,4 +1,7 @@
-"""HTTP whose answers end: a body that grows beyond its bound breaks the connection."""
+"""HTTP whose answers end: a body that grows beyond its bound breaks the connection.
+
+Compressed answers are refused, for nobody knows how large they are.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import httpx2
 
 
 class TooLarge(httpx2.TransportError):
-    """The body is larger than it may be."""
+    """The body is larger than it may be, or hides how large it is."""
 
 
 class BoundedTransport(httpx2.AsyncBaseTransport):
@@ -19,7 +22,11 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
         self._inner = httpx2.AsyncHTTPTransport(trust_env=False)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        request.headers["Accept-Encoding"] = "identity"
         response = await self._inner.handle_async_request(request)
+        if response.headers.get("content-encoding", "identity").lower() != "identity":
+            await response.aclose()
+            raise TooLarge("the body is compressed")
         stream = response.stream
         if isinstance(stream, httpx2.AsyncByteStream):
             response.stream = _Counted(stream, self._max_bytes)

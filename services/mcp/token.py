@@ -64,7 +64,7 @@ def _create(path: Path) -> str:
     disk = Disk()
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        disk.remove(draft)
+        disk.remove(draft)  # left by a power cut
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(draft, flags, 0o600), "wb") as file:
             file.write(token.encode() + b"\n")
@@ -73,5 +73,6 @@ def _create(path: Path) -> str:
         disk.rename(draft, path)
         disk.sync_directory(path.parent)
     except OSError as error:
-        raise TokenError(f"{path}: cannot be made: {error.strerror}") from error
+        hint = "name another mcp.token_file"
+        raise TokenError(f"{path}: cannot be made: {error.strerror}; {hint}") from error
     return token

@@ -32,6 +32,7 @@ class Bearer:
         self._wanted = b"Bearer " + token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Beside requests there is only the start and end of the server itself: no web sockets.
         if scope["type"] == "http" and not self._shown(scope):
             answer = PlainTextResponse(
                 "a bearer token is wanted\n", 401, {"WWW-Authenticate": "Bearer"}
@@ -69,6 +70,7 @@ def serve_http(source: ToolSource, listening: socket.socket, token: str, version
         limit_concurrency=MAX_CONNECTIONS,
         timeout_graceful_shutdown=STOP_S,
         lifespan="on",
+        ws="none",
     )
     uvicorn.Server(config).run(sockets=[listening])
 

@@ -7,6 +7,7 @@ person: levels, switches, a state's name, numbers and times.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 MANUFACTURER = "Linnet"
@@ -16,7 +17,31 @@ STATES = (
     "fault",
 )  # fmt: skip
 """What the state sensor can say: the controller's states."""
-TITLE_CHARACTERS = 255
+VERSION_CHARACTERS = 255
+
+_PERCENT = {"min": 0, "max": 100, "step": 1, "unit_of_measurement": "%", "mode": "slider"}
+_Rows = Mapping[str, Mapping[str, object]]
+_SETTABLE: _Rows = {
+    "volume": {"platform": "number", "name": "Volume", "icon": "mdi:volume-high", **_PERCENT},
+    "sensitivity": {
+        "platform": "number", "name": "Wake sensitivity", "icon": "mdi:ear-hearing",
+        "entity_category": "config", **_PERCENT,
+    },
+    "mute": {"platform": "switch", "name": "Mute", "icon": "mdi:microphone-off"},
+    "do_not_disturb": {"platform": "switch", "name": "Do not disturb", "icon": "mdi:bell-off"},
+}  # fmt: skip
+_TOLD: _Rows = {
+    "state": {
+        "platform": "sensor", "name": "State", "device_class": "enum", "options": STATES,
+    },
+    "timers": {"platform": "sensor", "name": "Timers", "icon": "mdi:timer"},
+    "next_timer": {"platform": "sensor", "name": "Next timer", "device_class": "timestamp"},
+    "update": {
+        "platform": "update", "name": "Speech model", "device_class": "firmware",
+        "entity_category": "diagnostic",
+    },
+}  # fmt: skip
+_PRESSED: _Rows = {"chime": {"platform": "button", "name": "Chime", "icon": "mdi:bell-ring"}}
 
 
 @dataclass(frozen=True)
@@ -116,53 +141,26 @@ def states(place: Place, seen: Seen) -> dict[str, bytes]:
 
 
 def _components(place: Place, has_update: bool) -> dict[str, dict[str, object]]:
-    level = {"min": 0, "max": 100, "step": 1, "unit_of_measurement": "%", "mode": "slider"}
-    settable: dict[str, dict[str, object]] = {
-        "volume": {"platform": "number", "name": "Volume", "icon": "mdi:volume-high", **level},
-        "sensitivity": {
-            "platform": "number", "name": "Wake sensitivity", "icon": "mdi:ear-hearing",
-            "entity_category": "config", **level,
-        },
-        "mute": {"platform": "switch", "name": "Mute", "icon": "mdi:microphone-off"},
-        "do_not_disturb": {
-            "platform": "switch", "name": "Do not disturb", "icon": "mdi:bell-off",
-        },
-    }  # fmt: skip
-    told: dict[str, dict[str, object]] = {
-        "state": {
-            "platform": "sensor", "name": "State", "device_class": "enum", "options": list(STATES),
-        },
-        "timers": {"platform": "sensor", "name": "Timers", "icon": "mdi:timer"},
-        "next_timer": {"platform": "sensor", "name": "Next timer", "device_class": "timestamp"},
-        "update": {
-            "platform": "update", "name": "Speech model", "device_class": "firmware",
-            "entity_category": "diagnostic",
-        },
-    }  # fmt: skip
-    components: dict[str, dict[str, object]] = {}
-    for key, component in {**settable, **told}.items():
-        topics = {"state_topic": f"{place.base}/{key}"}
-        if key in settable:
-            topics["command_topic"] = f"{place.base}/{key}/set"
-        components[key] = _component(place, key, {**component, **topics})
-    components["chime"] = _component(
-        place, "chime",
-        {"platform": "button", "name": "Chime", "icon": "mdi:bell-ring",
-         "command_topic": f"{place.base}/chime/set"},
-    )  # fmt: skip
+    rows = {**_SETTABLE, **_TOLD, **_PRESSED}
+    made = {key: _component(place, key, row) for key, row in rows.items()}
     if not has_update:
-        components["update"] = {"platform": "update"}  # the form's way to take one away
-    return components
+        made["update"] = {"platform": "update"}  # the form's way to take one away
+    return made
 
 
-def _component(place: Place, key: str, body: dict[str, object]) -> dict[str, object]:
-    return {**body, "unique_id": f"{place.object_id}_{key}"}
+def _component(place: Place, key: str, row: Mapping[str, object]) -> dict[str, object]:
+    made = {**row, "unique_id": f"{place.object_id}_{key}"}
+    if key not in _PRESSED:
+        made["state_topic"] = f"{place.base}/{key}"
+    if key not in _TOLD:
+        made["command_topic"] = f"{place.base}/{key}/set"
+    return made
 
 
 def _update(update: Update) -> str:
     body: dict[str, object] = {
-        "installed_version": update.installed[:TITLE_CHARACTERS],
-        "latest_version": (update.latest or update.installed)[:TITLE_CHARACTERS],
+        "installed_version": update.installed[:VERSION_CHARACTERS],
+        "latest_version": (update.latest or update.installed)[:VERSION_CHARACTERS],
     }
     # Home Assistant drops the whole message for a key it does not know: only these.
     if update.progress is not None:

@@ -43,6 +43,7 @@ class Presence:
         self._due = threading.Event()
         """An announcement is wanted."""
         self._told: dict[str, bytes] = {}
+        self._has_update = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
         self._link = BrokerLink(
@@ -123,11 +124,13 @@ class Presence:
         if not self._link.connected:
             return
         seen = self._appliance.seen()
-        if self._due.is_set():
+        has_update = seen.update is not None
+        if self._due.is_set() or has_update != self._has_update:
             self._due.clear()
             self._told.clear()
-            body = announcement(self._place, has_update=seen.update is not None)
+            body = announcement(self._place, has_update=has_update)
             self._link.publish_state(self._place.config, body)
+            self._has_update = has_update
         for topic, payload in states(self._place, seen).items():
             if self._told.get(topic) != payload:
                 self._link.publish_state(topic, payload)

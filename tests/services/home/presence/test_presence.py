@@ -14,7 +14,7 @@ from services.home.broker import BrokerLink, Message
 from services.home.discovery import parse
 from services.home.executor import Home
 from services.home.presence.commands import Command, SetLevel, SetSwitch
-from services.home.presence.entities import Place, Seen
+from services.home.presence.entities import Place, Seen, Update
 from services.home.presence.link import Presence
 from tests.support.mosquitto import Mosquitto, mosquitto
 
@@ -166,6 +166,19 @@ def test_it_announces_itself_again_when_home_assistant_starts(late: Controller) 
     until(lambda: late.count(PLACE.config) > before[0])
     until(lambda: late.count(f"{PLACE.base}/state") > before[1])
     assert late.count(PLACE.config) == before[0] + 1
+
+
+def test_a_model_that_comes_later_brings_its_update_entity(late: Controller, box: Box) -> None:
+    def component() -> dict[str, object]:
+        found = json.loads(late.last(PLACE.config) or b"{}")
+        return dict(found.get("components", {}).get("update", {}))
+
+    until(lambda: component() == {"platform": "update"})
+    box.now = replace(box.now, update=Update("1", latest="2"))
+    until(lambda: "unique_id" in component())
+    until(lambda: late.last(f"{PLACE.base}/update"))
+    told = json.loads(late.last(f"{PLACE.base}/update") or b"")
+    assert told == {"installed_version": "1", "latest_version": "2"}
 
 
 def test_a_broker_that_lost_everything_is_told_everything(
