@@ -19,7 +19,7 @@ from device.sound.portaudio import PortAudio
 from services.exit_codes import ExitCode
 from services.home.embedded_broker import EmbeddedBroker
 from services.home.executor import Home
-from services.home.ringing import Chime
+from services.home.ringing import Chime, outcome
 from services.home.simulated import SimulatedHome
 from services.language.calls import Call
 from services.language.grammar import compile_grammar
@@ -127,8 +127,8 @@ def _aloud(model: SpeechModel, home: Home, where: Mouth) -> Say:
 
 
 def _ring(chime: Chime) -> None:
-    if chime.begun:
-        print("\n* a timer is over *", flush=True)
+    for begun in chime.begun:
+        print(f"\n* {replies(outcome(begun))[0]} *", flush=True)
 
 
 # --- spoken ----------------------------------------------------------------------------------

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
+import subprocess
+import sys
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from services.home.desk import Desk
 from services.home.ringing import RING_FOR_S, outcome
 from services.home.timer_store import FILE_NAME
 from services.language.replies import replies
 from tests.support.time_keeping import BERLIN, KeptTime
 
+ROOT = Path(__file__).parents[3]
 HOUR = 3600.0
 YEAR = 365 * 24 * HOUR
 
@@ -147,6 +152,19 @@ def test_a_second_power_cut_before_the_time_is_known_forgets_nothing(box: KeptTi
     box.cut_power(off_s=10 * 60, wall_moved_s=0)
     box.set_wall(-lost_s)
     assert box.ask("HassTimerStatus").facts == {"remaining_s": 39 * 60}
+
+
+def test_a_killed_program_leaves_its_timer_to_the_next(tmp_path: Path) -> None:
+    program = (
+        "import os, pathlib, sys; from services.home.desk import Desk;"
+        "from services.home.functions import answer; from services.language.calls import Call;"
+        "desk = Desk(folder=pathlib.Path(sys.argv[1]));"
+        "answer(Call.of('HassStartTimer', hours=1, name='pizza'), desk); os.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, check=False)
+    assert done.returncode == -signal.SIGKILL
+    (timer,) = Desk(folder=tmp_path).timers.running()
+    assert (timer.name, timer.anchor) == ("pizza", None), "the same start of the machine: exact"
 
 
 # --- the file --------------------------------------------------------------------------------
