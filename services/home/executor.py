@@ -27,7 +27,6 @@ from services.home.functions import answer
 from services.home.home_map import HomeMap
 from services.home.resolver import DEVICE_CALLS, resolve
 from services.home.timers import Timers
-from services.home.volume import Volume
 from services.language.calls import Call
 from services.language.homeview import HomeView
 from services.language.outcome import DeviceResult, Outcome
@@ -128,11 +127,6 @@ class Home:
     @property
     def timers(self) -> Timers:
         return self._desk.timers
-
-    @property
-    def volume(self) -> Volume:
-        """Of the appliance itself."""
-        return self._desk.volume
 
     def wait_connected(self, timeout_s: float) -> None:
         """Raises ``BrokerRefused`` or ``BrokerUnreachable``, see ``BrokerLink``."""

@@ -178,7 +178,7 @@ def _show(
 ) -> Presence:
     """Let Home Assistant see and command the box; started."""
     update = installed_model(settings)
-    box = RunningAppliance(loop, source, wake, home.timers, home.volume, kept, update)
+    box = RunningAppliance(loop, source, wake, home.timers, home.desk.volume, kept, update)
     presence = open_presence(settings, box)
     presence.start()
     return presence
