@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from device.manifest import MANIFEST_NAME, Manifest
 from ota.generations import Generations
 from services.settings import Settings
 
@@ -22,3 +23,11 @@ def chosen_bundle(settings: Settings) -> Path:
         return settings.model.bundle
     installed = Generations(settings.model.generations).current()
     return installed or SHIPPED / _SHIPPED_NAMES[settings.model.family]
+
+
+def bundle_version(settings: Settings) -> str | None:
+    """The version of a chosen bundle that was opened before; None where the family needs none."""
+    if settings.model.family == "cascade":
+        return None
+    path = chosen_bundle(settings) / MANIFEST_NAME
+    return Manifest.parse(path.read_bytes(), str(path)).version

@@ -17,7 +17,7 @@ from types import ModuleType
 from services.exit_codes import ExitCode
 
 COMMANDS = (
-    "demo", "talk", "run", "devices", "config", "doctor", "bundle", "eval", "bench",
+    "demo", "talk", "run", "devices", "config", "doctor", "bundle", "mcp", "eval", "bench",
 )  # fmt: skip
 
 # By name, so that an error's module is imported only by the command that can raise it.
@@ -32,11 +32,13 @@ _EXIT_CODES = {
     "device.errors:EngineError": ExitCode.BUNDLE,
     "ota.generations:GenerationError": ExitCode.BUNDLE,
     "services.home.broker:BrokerError": ExitCode.BROKER,
+    "services.mcp.token:TokenError": ExitCode.SETTINGS,
 }
 
 # Optional packages and the extra that brings each.
 _EXTRAS = {
     "pocketsphinx": "recogniser",
+    **dict.fromkeys(("mcp", "mcp_types", "anyio", "httpx2", "starlette", "uvicorn"), "mcp"),
     "pyaudio": "audio",
     "pycuda": "jetson",
     "tuf": "fleet",

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints, model_validator
+
+from services.mcp.addresses import refusal as remote_refusal
 
 SYSTEM_FILE = Path("/etc/linnet/linnet.toml")
 STATE_DIRECTORY = Path("/var/lib/linnet")
@@ -19,6 +21,9 @@ Unit = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 PathText = Annotated[Path, Strict(False)]
 Spoken = Annotated[str, StringConstraints(pattern=r"^[a-z' ]{1,64}$")]
+T = TypeVar("T")
+Listed = Annotated[tuple[T, ...], Strict(False)]
+"""An array of TOML, which strict checking would refuse for not being a tuple."""
 Topic = Annotated[str, StringConstraints(pattern=r"^[^+#\x00/]+(/[^+#\x00/]+)*$", max_length=128)]
 
 
@@ -118,8 +123,54 @@ class Home(_Table):
     """Rooms of devices, over what they announce: "light.desk" = "office"."""
     floors: dict[Spoken, Spoken] = Field(default_factory=dict)
     """Floors of rooms: "office" = "first floor"."""
-    aliases: dict[str, tuple[Spoken, ...]] = Field(default_factory=dict)
+    aliases: dict[str, Listed[Spoken]] = Field(default_factory=dict)
     """Other names of devices: "light.desk" = ["reading light"]."""
+
+
+class Presence(_Table):
+    """The appliance as a device of Home Assistant."""
+
+    announce: bool = True
+    """Show volume, mute and state to whoever reads MQTT discovery, and obey what is set there."""
+    name: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,64}$")] = "Linnet"
+    """What the appliance is called there."""
+
+
+class McpServer(_Table):
+    """A server of tools."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+    """What its tools' names begin with."""
+    command: Listed[str] = ()
+    """Program and arguments that speak the protocol on standard input and output."""
+    url: Annotated[str, StringConstraints(max_length=512)] | None = None
+    """Where it is served over HTTP, on this machine or in the house."""
+    token_file: PathText | None = None
+    """File of the bearer token that is shown to it."""
+    tools: Listed[str] = ()
+    """Those of its tools that may be called."""
+    timeout_s: Annotated[float, Field(ge=0.1, le=60)] = 10.0
+    """Seconds it has to answer."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> McpServer:
+        if bool(self.command) == (self.url is not None):
+            raise ValueError("needs either command or url")
+        why = remote_refusal(self.url) if self.url is not None else None
+        if why is not None:
+            raise ValueError(f"url {why}")
+        return self
+
+
+class Mcp(_Table):
+    """Tools over the Model Context Protocol: `linnet mcp`."""
+
+    allow: Listed[Literal["unlock", "open"]] = ()
+    """Risky commands that other programs may give: "unlock", "open". None unless listed."""
+    token_file: PathText = STATE_DIRECTORY / "mcp" / "token"
+    """Secret that callers over HTTP must show; made on first use, readable by its owner alone."""
+    servers: Listed[McpServer] = ()
+    """Other servers: name, command or url, tools that may be called, token_file, timeout_s."""
 
 
 class Privacy(_Table):
@@ -147,6 +198,8 @@ class Settings(_Table):
     mqtt: Mqtt = Mqtt()
     model: Model = Model()
     home: Home = Home()
+    presence: Presence = Presence()
+    mcp: Mcp = Mcp()
     privacy: Privacy = Privacy()
     log: Log = Log()
 

@@ -110,14 +110,18 @@ def render(settings: Settings) -> str:
 def _line(key: str, entry: Entry) -> str:
     if entry.value is None:
         return f'# {key} = ""'
-    if isinstance(entry.value, dict):
-        pairs = ", ".join(f"{_literal(k)} = {_literal(v)}" for k, v in entry.value.items())
-        return f"{key} = {{ {pairs} }}" if pairs else f"{key} = {{}}"
     return f"{key} = {_literal(entry.value)}"
 
 
 def _literal(value: Any) -> str:
-    """A scalar as TOML, which is as JSON but for the one control character JSON lets pass."""
+    """A value as TOML, whose scalars are JSON's but for one control character JSON lets pass."""
+    if isinstance(value, BaseModel):
+        return _literal({k: v for k, v in value if v is not None})
+    if isinstance(value, dict):
+        pairs = ", ".join(f"{_literal(k)} = {_literal(v)}" for k, v in value.items())
+        return f"{{ {pairs} }}" if pairs else "{}"
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_literal, value))}]"
     plain = str(value) if isinstance(value, Path) else value
     return json.dumps(plain, ensure_ascii=False).replace("\x7f", "\\u007f")
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
+from importlib import metadata
 from typing import Any
 
+from services.bundles import bundle_version
 from services.home.broker import BrokerAddress
 from services.home.executor import Home
 from services.home.home_map import HomeMap
+from services.home.presence.entities import Place, Update
+from services.home.presence.identity import object_id
+from services.home.presence.kept import Kept
+from services.home.presence.link import Appliance, Presence
 from services.settings import Home as HomeSettings
 from services.settings import Mqtt, Settings
 from services.settings_file import Problem, SettingsError
+from services.state_file import state_directory
 
 
 def broker_address(mqtt: Mqtt) -> BrokerAddress:
@@ -50,6 +58,40 @@ def open_home(settings: Settings, **extra: Any) -> Home:
 def home_map(home: HomeSettings) -> HomeMap:
     """The owner's word on rooms, floors and names."""
     return HomeMap(home.areas, home.floors, home.aliases)
+
+
+def open_presence(settings: Settings, appliance: Appliance) -> Presence:
+    """The appliance as a device of Home Assistant, not started yet."""
+    place = Place(
+        object_id(),
+        topic=settings.mqtt.topic,
+        prefix=settings.mqtt.discovery_prefix,
+        name=settings.presence.name,
+        version=software_version(),
+        room=settings.home.here,
+    )
+    return Presence(broker_address(settings.mqtt), place, appliance)
+
+
+def kept_wishes(settings: Settings) -> Kept:
+    """What the owner set from Home Assistant before, over the settings; nothing without it."""
+    folder = state_directory() if settings.presence.announce else None
+    return Kept(folder, round(settings.wake.sensitivity * 100))
+
+
+def installed_model(settings: Settings) -> Callable[[], Update | None]:
+    """The model in use; what is newer is told by whoever updates."""
+    version = bundle_version(settings)
+    update = None if version is None else Update(version)
+    return lambda: update
+
+
+def software_version() -> str:
+    """Of the installed package; empty when run from a source tree."""
+    try:
+        return metadata.version("linnet")
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def _password(mqtt: Mqtt) -> str | None:

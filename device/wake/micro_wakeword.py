@@ -50,15 +50,19 @@ class MicroWakeWordDetector:
         Raises:
             WakeError: unknown phrase, sensitivity outside 0..1, or a model that does not load.
         """
-        if not 0.0 <= sensitivity <= 1.0:
-            raise WakeError("wake.sensitivity", f"{sensitivity} is outside 0..1", "choose 0 to 1")
         self.phrase = phrase
         self.score = 0.0
         self._network = _load(phrase, model)
-        self._cutoff = cutoff(float(self._network.probability_cutoff), sensitivity)
+        self.set_sensitivity(sensitivity)
         self._features = MicroWakeWordFeatures()
         self._refractory = refractory_ms // FRAME_MS
         self._deaf = 0
+
+    def set_sensitivity(self, sensitivity: float) -> None:
+        """0 (hard to wake) to 1 (easy), from now on; from any thread. Raises WakeError."""
+        if not 0.0 <= sensitivity <= 1.0:
+            raise WakeError("wake.sensitivity", f"{sensitivity} is outside 0..1", "choose 0 to 1")
+        self._cutoff = cutoff(float(self._network.probability_cutoff), sensitivity)
 
     def feed(self, pcm: Pcm) -> bool:
         """Take float32[160]; True on the one frame at which the phrase is recognised."""

@@ -21,6 +21,7 @@ from services.home.confirm import Confirmation
 from services.home.discovery import DiscoveryError
 from services.home.entities import Entity, Registry
 from services.home.home_map import HomeMap
+from services.home.presence.identity import is_appliance
 from services.language.homeview import HomeView
 from services.language.outcome import DeviceResult, Status
 
@@ -152,6 +153,8 @@ class Devices:
             self._confirmed(turn_id, entity_id)
 
     def _announced(self, message: Message) -> None:
+        if is_appliance(message.topic, self._prefix):
+            return
         try:
             announcement = discovery.parse(message.topic, message.payload, self._prefix)
         except DiscoveryError as error:

@@ -11,18 +11,21 @@ from typing import Any
 
 from device.sound.clock import MonotonicClock
 from device.sound.files import DiscardingSink, FileSource, read_audio
-from device.sound.frames import AudioSink, FrameSource
+from device.sound.frames import AudioSink
 from device.sound.playback import PlaybackQueue
 from device.sound.portaudio import PortAudio
 from device.speech_activity import LEVELS, GatedActivity
 from device.wake.micro_wakeword import MicroWakeWordDetector
 from services.home.desk import Desk
 from services.home.executor import Home
+from services.home.presence.kept import Kept
+from services.home.presence.link import Presence
 from services.home.volume import Volume
 from services.models import load_model
 from services.settings import Endpoint, Settings
 from services.spoken_replies import speak
 from services.state_file import state_directory
+from services.voice.appliance import RunningAppliance
 from services.voice.bell import Bell
 from services.voice.controller import Dwell
 from services.voice.daemon import Box
@@ -30,9 +33,10 @@ from services.voice.ear import EarConfig
 from services.voice.endpoint import EndpointConfig
 from services.voice.families.base import SpeechModel
 from services.voice.loop import HomePort, LoopConfig, VoiceLoop
+from services.voice.microphone import Microphone
 from services.voice.timeline import TimelineEvent
 from services.voice.worker import Worker
-from services.wiring import open_home
+from services.wiring import installed_model, kept_wishes, open_home, open_presence
 
 log = logging.getLogger(__name__)
 
@@ -61,12 +65,18 @@ def _endpoint(chosen: Endpoint) -> EndpointConfig:
     )
 
 
+def open_wake(settings: Settings) -> MicroWakeWordDetector:
+    """The wake word of the settings."""
+    return MicroWakeWordDetector(settings.wake.phrase, settings.wake.sensitivity)
+
+
 def open_loop(
     settings: Settings,
     model: SpeechModel,
     home: HomePort,
     emit: Callable[[TimelineEvent], None] = lambda event: None,
     worker: Worker | None = None,
+    wake: MicroWakeWordDetector | None = None,
     playback: PlaybackQueue | None = None,
     woken: Callable[[], None] = lambda: None,
 ) -> VoiceLoop:
@@ -74,7 +84,7 @@ def open_loop(
     return VoiceLoop(
         model,
         home,
-        MicroWakeWordDetector(settings.wake.phrase, settings.wake.sensitivity),
+        wake or open_wake(settings),
         GatedActivity(LEVELS[settings.endpoint.aggressiveness]),
         config=loop_config(settings),
         playback=playback or PlaybackQueue(settings.audio.volume),
@@ -89,6 +99,7 @@ def open_home_and_loop(
     model: SpeechModel,
     emit: Callable[[TimelineEvent], None] = lambda event: None,
     folder: Path | None = None,
+    wake: MicroWakeWordDetector | None = None,
     **extra: Any,
 ) -> tuple[Home, VoiceLoop]:
     """A home that rings through the loop that commands it; neither has been started.
@@ -109,7 +120,7 @@ def open_home_and_loop(
 
     home = open_home(settings, desk=desk, observe=lambda step: loop.home_step(step), **extra)
     loop: VoiceLoop = open_loop(
-        settings, model, home, told, playback=playback, woken=desk.hush
+        settings, model, home, told, wake=wake, playback=playback, woken=desk.hush
     )
     bell: Bell = Bell(loop, lambda outcome: speak(model, home.view(), outcome).pcm)
     return home, loop
@@ -125,28 +136,61 @@ def open_box(settings: Settings, recording: Path | None = None) -> Box:
         DeviceError: no sound, or no usable bundle; nothing stays open then.
     """
     with ExitStack() as opened:
-        source, sink = _sound(settings, recording, opened)
+        kept = kept_wishes(settings)
+        source, sink = _sound(settings, recording, opened, muted=kept.wishes.mute)
         model = load_model(settings)
         folder = state_directory()
         if folder is None:
             log.info("timers and alarms are not kept: this is no service with a state directory")
-        home, loop = open_home_and_loop(settings, model, _report(settings), folder)
+        wake = open_wake(settings)
+        home, loop = open_home_and_loop(settings, model, _report(settings), folder, wake)
+        links: list[Callable[[], None]] = []
+        opened.callback(_together, links)
         home.start()
-        opened.callback(home.stop)
+        links.append(home.stop)
+        if settings.presence.announce:
+            links.append(_show(settings, loop, home, source, wake, kept).stop)
         _lay_out_soon(model, home, loop.worker)
         return Box(loop, source, sink, opened.pop_all().close)
 
 
 def _sound(
-    settings: Settings, recording: Path | None, opened: ExitStack
-) -> tuple[FrameSource, AudioSink]:
+    settings: Settings, recording: Path | None, opened: ExitStack, *, muted: bool
+) -> tuple[Microphone, AudioSink]:
+    clock = MonotonicClock()
     if recording is not None:
         pcm = read_audio(recording)
-        return FileSource(pcm, MonotonicClock(), tail=lambda: True), DiscardingSink()
+        source = Microphone(lambda: FileSource(pcm, clock, lambda: True), clock, muted=muted)
+        return source, DiscardingSink()
     audio = opened.enter_context(PortAudio())
-    source = audio.source(settings.audio.input)
+    source = Microphone(lambda: audio.source(settings.audio.input), clock, muted=muted)
     opened.callback(source.close)
     return source, audio.sink(settings.audio.output)
+
+
+def _show(
+    settings: Settings,
+    loop: VoiceLoop,
+    home: Home,
+    source: Microphone,
+    wake: MicroWakeWordDetector,
+    kept: Kept,
+) -> Presence:
+    """Let Home Assistant see and command the box; started."""
+    update = installed_model(settings)
+    box = RunningAppliance(loop, source, wake, home.timers, home.desk.volume, kept, update)
+    presence = open_presence(settings, box)
+    presence.start()
+    return presence
+
+
+def _together(jobs: list[Callable[[], None]]) -> None:
+    """Each leaves a broker that may not answer, which takes a second; stopping may take two."""
+    threads = [threading.Thread(target=job) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def _lay_out_soon(model: SpeechModel, home: Home, worker: Worker) -> None:
