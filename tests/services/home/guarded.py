@@ -17,9 +17,8 @@ from tests.services.home.things import entity
 def thing(domain: str, name: str = "thing", device_class: str | None = None) -> Entity:
     """A thing of any domain, also of those no announcement makes yet."""
     made = entity("cover", name=name, device_class=device_class)
-    return replace(
-        made, entity_id=f"{domain}.{name.replace(' ', '_')}", found=replace(made.found, domain=domain)
-    )
+    entity_id = f"{domain}.{name.replace(' ', '_')}"
+    return replace(made, entity_id=entity_id, found=replace(made.found, domain=domain))
 
 
 def steps(call: Call, *entities: Entity) -> tuple[Step, ...]:

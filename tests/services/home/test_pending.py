@@ -39,7 +39,7 @@ def test_a_yes_gives_out_what_was_asked_for(word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["no", "", "okay", "yes but not the front door", "yesterday", "yes yes yes", "turn it on"]
+    "word", ["no", "", "okay", "yes but not the door", "yesterday", "yes yes yes", "turn it on"]
 )
 def test_everything_else_is_a_no(word: str) -> None:
     assert told(asked().answer(word, "me", [DOOR], 3.0)) == "left_alone"

@@ -1,4 +1,4 @@
-"""What is said about commands that were held back: true, and a question only when it can be answered."""
+"""What is said about commands that were held back: true, and asked only where one can answer."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ def result(name: str, status: str = "confirmed", domain: str = "light") -> Devic
         (Outcome(UNDO, (result("lamp"), result("fan", domain="fan"))), "okay undone"),
         (Outcome(UNDO, (result("lamp"), result("fan", "timeout", "fan"))),
          "the lamp is as before but the fan did not answer"),
-        (Outcome(UNDO, (result("lamp"),), {"left": "bell"}), "okay undone and i can't undo the bell"),
+        (Outcome(UNDO, (result("lamp"),), {"left": "bell"}),
+         "okay undone and i can't undo the bell"),
         (Outcome(UNDO, (), {"left": "bell"}), "i can't undo the bell"),
         (Outcome(UNDO, error="nothing_to_undo"), "there is nothing to undo"),
         (Outcome(UNDO, (), {"unlock": "front door", "answer_s": 10}, "needs_confirmation"),
