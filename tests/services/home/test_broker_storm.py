@@ -6,10 +6,12 @@ import itertools
 import json
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
 
+from services.home.broker import RETRY_S
 from services.home.executor import Home
 from services.home.rate_limit import RateLimit
 from services.home.safety import Safety
@@ -21,8 +23,24 @@ from tests.services.home.test_home import by_name, statuses, until
 from tests.support.mosquitto import Mosquitto
 
 CUTS = 20
+LATE_S = 0.75 * RETRY_S[0]
+"""Later than this after its outcome, a command can only have come by the next connection."""
 CONFIRMED_BETWEEN = 2
 """Commands that must succeed between two cuts: the home really works again each time."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """One command: percent wished, what became of it, and when it was asked and told."""
+
+    percent: int
+    outcome: Outcome
+    asked_s: float
+    told_s: float
+
+    @property
+    def confirmed(self) -> bool:
+        return "confirmed" in statuses(self.outcome).values()
 
 
 @dataclass
@@ -36,9 +54,7 @@ class Asker:
     home: Home
     name: str
     stop: threading.Event
-    asked: list[int] = field(default_factory=list)
-    outcomes: list[tuple[int, Outcome, float]] = field(default_factory=list)
-    """Percent wished, what was told, and when it was asked."""
+    told: list[Told] = field(default_factory=list)
 
     def run(self) -> None:
         for percent in (37 * n % 100 + 1 for n in itertools.count()):
@@ -47,19 +63,13 @@ class Asker:
             at_s = time.monotonic()
             call = Call.of("HassLightSet", name=self.name, brightness=percent)
             outcome = self.home.execute(call)
-            if outcome.results:
-                self.asked.append(percent)
-            self.outcomes.append((percent, outcome, at_s))
-            if outcome.error == "offline":
+            self.told.append(Told(percent, outcome, at_s, time.monotonic()))
+            if not self.told[-1].confirmed:
                 self.stop.wait(0.01)
 
     @property
-    def confirmed(self) -> list[tuple[int, float]]:
-        return [
-            (percent, at_s)
-            for percent, outcome, at_s in self.outcomes
-            if "confirmed" in statuses(outcome).values()
-        ]
+    def confirmed(self) -> int:
+        return sum(one.confirmed for one in self.told)
 
 
 @pytest.mark.slow
@@ -75,9 +85,9 @@ def test_twenty_power_cuts_under_load(broker: Mosquitto, simulated: SimulatedHom
             thread.start()
         try:
             for cut in range(CUTS):
-                before = [len(asker.confirmed) for asker in askers]
+                before = [asker.confirmed for asker in askers]
                 until(lambda: all(
-                    len(asker.confirmed) >= count + CONFIRMED_BETWEEN
+                    asker.confirmed >= count + CONFIRMED_BETWEEN
                     for asker, count in zip(askers, before, strict=True)  # noqa: B023
                 ))  # fmt: skip
                 broker.kill()
@@ -98,9 +108,7 @@ def test_twenty_power_cuts_under_load(broker: Mosquitto, simulated: SimulatedHom
                 if c.device_id == device_id
                 and (percent := _percent(c.topic, c.payload)) is not None
             ]
-            assert _in_order([p for p, _ in arrived], asker.asked), "late, twice or out of order"
-            for percent, at_s in asker.confirmed:
-                assert any(p == percent and at >= at_s for p, at in arrived), "a stale success"
+            _each_arrived_once_and_in_time(arrived, asker.told)
         for name in ("bed light", "hallway light", "television", "front door"):
             assert statuses(home.execute(Call.of("HassTurnOn", name=name))) == {name: "confirmed"}
 
@@ -112,7 +120,15 @@ def _percent(topic: str, payload: bytes) -> int | None:
     return round(body["brightness"] * 100 / 255) if "brightness" in body else None
 
 
-def _in_order(some: list[int], every: list[int]) -> bool:
-    """Whether ``some`` is ``every`` with items left out."""
-    rest = iter(every)
-    return all(item in rest for item in some)
+def _each_arrived_once_and_in_time(
+    arrived: Sequence[tuple[int, float]], told: Sequence[Told]
+) -> None:
+    """Every arrival belongs to a command of its own, in order; every success has its arrival."""
+    rest = iter(told)
+    seen: set[int] = set()
+    for percent, at_s in arrived:
+        one = next((t for t in rest if t.percent == percent and at_s < t.told_s + LATE_S), None)
+        assert one is not None, "late, twice or out of order"
+        assert one.asked_s <= at_s, "late, twice or out of order"
+        seen.add(id(one))
+    assert all(id(one) in seen for one in told if one.confirmed), "a stale success"
