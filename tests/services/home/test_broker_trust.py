@@ -1,4 +1,4 @@
-"""TLS, passwords and access rights against a real mosquitto: let in, or told why not in one line."""
+"""TLS, passwords and rights against a real mosquitto: let in, or told why not in one line."""
 
 from __future__ import annotations
 
