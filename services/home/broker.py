@@ -298,17 +298,14 @@ class BrokerLink:
         with self._changed:
             # paho's thread may still report a failure while it is being stopped.
             changed = self._running and state is not self._state
-            news = self._running and why != self._why
             if self._running:
                 self._state, self._why = state, why
             self._changed.notify_all()
-        if news and state is LinkState.REFUSED:
-            # Once, however often it is tried again.
-            log.warning("MQTT broker %s:%d %s", self.address.host, self.address.port, why)
         if changed:
             self._tell()
 
     def _tell(self) -> None:
         state = self._state
-        log.info("MQTT broker %s:%d: %s", self.address.host, self.address.port, state.value)
+        told = self._why if state is LinkState.REFUSED else state.value
+        log.info("MQTT broker %s:%d: %s", self.address.host, self.address.port, told)
         self._guarded(lambda: self._on_state(state))
