@@ -122,6 +122,17 @@ class Home(_Table):
     """Other names of devices: "light.desk" = ["reading light"]."""
 
 
+class Safety(_Table):
+    """What must not happen by accident."""
+
+    answer_s: Annotated[float, Field(ge=3, le=60)] = 10.0
+    """Seconds in which a yes counts, from a question such as `should i unlock the front door`."""
+    commands: Annotated[int, Field(ge=1, le=1000)] = 10
+    """Commands that one device may get at once, and again in every `per_s`."""
+    per_s: Annotated[float, Field(ge=1, le=600)] = 10.0
+    """Seconds in which as many commands more are let through."""
+
+
 class Privacy(_Table):
     """What may leave the memory of the process. Nothing, unless switched on here."""
 
@@ -147,6 +158,7 @@ class Settings(_Table):
     mqtt: Mqtt = Mqtt()
     model: Model = Model()
     home: Home = Home()
+    safety: Safety = Safety()
     privacy: Privacy = Privacy()
     log: Log = Log()
 

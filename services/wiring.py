@@ -8,8 +8,12 @@ from typing import Any
 from services.home.broker import BrokerAddress
 from services.home.executor import Home
 from services.home.home_map import HomeMap
+from services.home.pending import Pending
+from services.home.rate_limit import RateLimit
+from services.home.safety import Safety
 from services.settings import Home as HomeSettings
 from services.settings import Mqtt, Settings
+from services.settings import Safety as SafetySettings
 from services.settings_file import Problem, SettingsError
 
 
@@ -43,8 +47,14 @@ def open_home(settings: Settings, **extra: Any) -> Home:
         prefix=settings.mqtt.discovery_prefix,
         timeout_s=settings.mqtt.confirm_timeout_ms / 1000,
         ask_to_announce=settings.mqtt.ask_to_announce,
+        safety=safety(settings.safety),
         **{"status_topic": f"{settings.mqtt.topic}/status", **extra},
     )
+
+
+def safety(chosen: SafetySettings) -> Safety:
+    """How long a question stays open and how often a device may be commanded."""
+    return Safety(Pending(chosen.answer_s), RateLimit(chosen.commands, chosen.per_s))
 
 
 def home_map(home: HomeSettings) -> HomeMap:

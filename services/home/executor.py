@@ -148,6 +148,11 @@ class Home:
         return self._devices.connected
 
     @property
+    def asking(self) -> bool:
+        """Whether a question waits for ``confirm``."""
+        return self._safety.asking
+
+    @property
     def timers(self) -> Timers:
         return self._timers
 
@@ -327,7 +332,7 @@ class Home:
     def _tick(self) -> None:
         while not self._stopping.wait(TICK_S):
             self._timers.tick()
-            if self._safety.asking:
+            if self.asking:
                 self._look_at_home()
 
     def _look_at_home(self) -> None:

@@ -100,7 +100,7 @@ def test_a_lock_that_went_away_and_came_back_is_not_the_one_that_was_asked_about
     home.execute(UNLOCK, session=ME)
     simulated.set_fault("front_door", Fault(offline=True))
     until(lambda: not by_name(home, "front door").available(time.monotonic()))
-    until(lambda: not home._safety.asking)
+    until(lambda: not home.asking)
     simulated.set_fault("front_door", Fault())
     until(lambda: by_name(home, "front door").available(time.monotonic()))
     assert home.confirm("yes", ME).error == "home_changed"
