@@ -285,7 +285,8 @@ class Home:
 
     def _carry_out(self, verdict: Verdict, turn: _Turn, record: bool) -> Outcome:
         """Send what is allowed, wait for the devices, and remember what they confirmed."""
-        error, results = verdict.error, ()
+        error = verdict.error
+        results: tuple[DeviceResult, ...] = ()
         if verdict.allowed:
             with self._devices.confirmation(turn.turn_id) as confirmation:
                 failure = None

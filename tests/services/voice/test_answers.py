@@ -21,6 +21,7 @@ from services.models import load_model
 from services.settings import Settings
 from services.voice.answers import best_answer
 from services.voice.families.base import Answering, AudioDelta, TextDelta, Transcript
+from services.voice.families.cascade import Cascade
 from tests.support.homes import two_lights
 
 needs_model = pytest.mark.skipif(
@@ -74,6 +75,10 @@ def model() -> Answering:
     opened = load_model(Settings())
     assert isinstance(opened, Answering)
     return opened
+
+
+def test_the_cascade_does_not_pretend_to_hear_a_yes() -> None:
+    assert not issubclass(Cascade, Answering)
 
 
 @needs_model
