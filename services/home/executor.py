@@ -210,7 +210,7 @@ class Home:
         resolution = self._resolver(call, self.entities(), here)
         if resolution.refusal is not None:
             return Outcome(call, error=resolution.refusal)
-        if call.name == "HassGetState":
+        if call.name in READS:
             results = tuple(self._told(entity) for entity in resolution.targets)
             return Outcome(call, results)
         return self._weighed(call, [Step(entity, call) for entity in resolution.targets], turn)
