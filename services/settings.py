@@ -173,6 +173,17 @@ class Mcp(_Table):
     """Other servers: name, command or url, tools that may be called, token_file, timeout_s."""
 
 
+class Safety(_Table):
+    """What must not happen by accident."""
+
+    answer_s: Annotated[float, Field(ge=3, le=60)] = 10.0
+    """Seconds in which a yes counts, from a question such as `should i unlock the front door`."""
+    commands: Annotated[int, Field(ge=1, le=1000)] = 10
+    """Commands that one device may get at once, and again in every `per_s`."""
+    per_s: Annotated[float, Field(ge=1, le=600)] = 10.0
+    """Seconds in which as many commands more are let through."""
+
+
 class Privacy(_Table):
     """What may leave the memory of the process. Nothing, unless switched on here."""
 
@@ -200,6 +211,7 @@ class Settings(_Table):
     home: Home = Home()
     presence: Presence = Presence()
     mcp: Mcp = Mcp()
+    safety: Safety = Safety()
     privacy: Privacy = Privacy()
     log: Log = Log()
 

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from device.sound.portaudio import PortAudio
@@ -25,6 +26,7 @@ from services.language.calls import Call
 from services.language.grammar import compile_grammar
 from services.language.outcome import Outcome
 from services.language.replies import replies
+from services.language.yes_no import says_yes
 from services.models import load_model
 from services.settings import Settings, with_family
 from services.spoken_replies import Mouth, mouth, speak
@@ -36,6 +38,8 @@ from services.wiring import at_broker, open_home
 
 CONNECT_WAIT_S = 5.0
 PROMPT = "> "
+TYPED = "typed"
+"""Who is asked back, and answers, at this terminal."""
 STOP_S = 2.0
 
 Say = Callable[[Outcome], str]
@@ -101,12 +105,20 @@ def _typed() -> Iterator[str]:
 
 def _turn(home: Home, text: str, say: Say) -> None:
     call = compile_grammar(home.view()).interpret(text)
+    if home.asking and (call is None or says_yes(text)):
+        _tell(partial(home.confirm, text, TYPED), say)
+        return
     if call is None:
         print(say(Outcome(Call.of("HassNevermind"), error="not_understood")))
         return
     print(f"  {call.name} {json.dumps(call.args)}")
+    _tell(partial(home.execute, call, session=TYPED), say)
+
+
+def _tell(act: Callable[[], Outcome], say: Say) -> None:
+    """Let the home act, and say what became of it, with each device's own answer."""
     started = time.monotonic()
-    outcome = home.execute(call)
+    outcome = act()
     took_ms = (time.monotonic() - started) * 1000
     for result in outcome.results:
         print(f"  {result.entity_id} {result.status} ({took_ms:.0f} ms)")

@@ -11,12 +11,16 @@ from services.bundles import bundle_version
 from services.home.broker import BrokerAddress
 from services.home.executor import Home
 from services.home.home_map import HomeMap
+from services.home.pending import Pending
 from services.home.presence.entities import Place, Update
 from services.home.presence.identity import object_id
 from services.home.presence.kept import Kept
 from services.home.presence.link import Appliance, Presence
+from services.home.rate_limit import RateLimit
+from services.home.safety import Safety
 from services.settings import Home as HomeSettings
 from services.settings import Mqtt, Settings
+from services.settings import Safety as SafetySettings
 from services.settings_file import Problem, SettingsError
 from services.state_file import state_directory
 
@@ -51,8 +55,14 @@ def open_home(settings: Settings, **extra: Any) -> Home:
         prefix=settings.mqtt.discovery_prefix,
         timeout_s=settings.mqtt.confirm_timeout_ms / 1000,
         ask_to_announce=settings.mqtt.ask_to_announce,
+        safety=safety(settings.safety),
         **{"status_topic": f"{settings.mqtt.topic}/status", **extra},
     )
+
+
+def safety(chosen: SafetySettings) -> Safety:
+    """How long a question stays open and how often a device may be commanded."""
+    return Safety(Pending(chosen.answer_s), RateLimit(chosen.commands, chosen.per_s))
 
 
 def home_map(home: HomeSettings) -> HomeMap:

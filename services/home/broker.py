@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import logging
 import os
+import ssl
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable
@@ -47,7 +49,7 @@ class BrokerUnreachable(BrokerError):
 
 
 class BrokerRefused(BrokerError):
-    """The broker answered and said no: wrong credentials, mostly."""
+    """One of us said no: wrong credentials, or a certificate that is not to be trusted."""
 
 
 class PublishFailed(BrokerError):
@@ -128,7 +130,7 @@ class BrokerLink:
         """Block until connected.
 
         Raises:
-            BrokerRefused: the broker said no.
+            BrokerRefused: the broker said no, or showed no certificate of our authority.
             BrokerUnreachable: nothing usable within ``timeout_s``.
         """
         done = (LinkState.CONNECTED, LinkState.REFUSED)
@@ -137,7 +139,7 @@ class BrokerLink:
             state, why = self._state, self._why
         where = f"{self.address.host}:{self.address.port}"
         if state is LinkState.REFUSED:
-            raise BrokerRefused(f"MQTT broker {where} refused the connection: {why}")
+            raise BrokerRefused(f"MQTT broker {where} {why}")
         if state is not LinkState.CONNECTED:
             raise BrokerUnreachable(f"no MQTT broker at {where}: {why}")
 
@@ -223,7 +225,7 @@ class BrokerLink:
         # paho would resend what the old connection left unacknowledged: see the module's limits.
         client.drop_out_messages()
         if reason.is_failure:
-            self._set(LinkState.REFUSED, str(reason).lower())
+            self._set(LinkState.REFUSED, f"refused the connection: {str(reason).lower()}")
             return
         with self._changed:
             # One step, so that a filter added meanwhile is neither lost nor a command sent deaf.
@@ -235,7 +237,15 @@ class BrokerLink:
         self._tell()
 
     def _connect_failed(self, _client: paho.Client, _data: object) -> None:
-        self._set(LinkState.CONNECTING, "it cannot be reached")
+        # paho calls this while it handles the fault, and does not pass it on.
+        error = sys.exc_info()[1]
+        if isinstance(error, ssl.SSLCertVerificationError):
+            why = error.verify_message.rstrip(".").lower()
+            self._set(LinkState.REFUSED, f"shows a certificate that is not trusted: {why}")
+        elif isinstance(error, ssl.SSLError):
+            self._set(LinkState.CONNECTING, "it does not speak TLS, or not as we do")
+        else:
+            self._set(LinkState.CONNECTING, "it cannot be reached")
 
     def _disconnected(
         self,
@@ -296,5 +306,6 @@ class BrokerLink:
 
     def _tell(self) -> None:
         state = self._state
-        log.info("MQTT broker %s:%d: %s", self.address.host, self.address.port, state.value)
+        told = self._why if state is LinkState.REFUSED else state.value
+        log.info("MQTT broker %s:%d: %s", self.address.host, self.address.port, told)
         self._guarded(lambda: self._on_state(state))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from services.language import replies_time
+from services.language import replies_safety, replies_time
 from services.language.outcome import DeviceResult, Outcome
 from services.language.phrases import are, joined, the
 from services.language.spoken import number_words, spoken
@@ -40,7 +40,7 @@ _EXCUSES = {
     "unavailable": "not available",
     "rejected": "refused",
 }
-_NAMED = 3  # more devices than this are counted, not named
+_NAMED = 3  # more devices than this are counted, not named; of those away, more than this
 
 
 def replies(outcome: Outcome) -> Replies:
@@ -53,9 +53,12 @@ def replies(outcome: Outcome) -> Replies:
     told = replies_time.told(outcome)
     if told:
         return told
+    teller = _TELLERS.get(outcome.call.name)
+    if replies_safety.tells(outcome):
+        done = teller(outcome)[0] if teller and outcome.results else ""
+        return replies_safety.replies(outcome, done)
     if outcome.error is not None:
         return _FAILURES.get(outcome.error, _FAILURES["unsupported"])
-    teller = _TELLERS.get(outcome.call.name)
     return teller(outcome) if teller else _FAILURES["unsupported"]
 
 
@@ -72,9 +75,22 @@ def _wanted(outcome: Outcome, result: DeviceResult) -> str:
             return str(args["color"])
         level = int(args.get("brightness", 0))
         return f"at {number_words(level)} percent" if level else "off"
-    if outcome.call.name == "HassTurnOn" and result.entity_id.startswith("lock."):
-        return "locked"
+    if outcome.call.name == "LinnetUndo":
+        return "as before"
+    if (outcome.call.name, _domain(result)) in _MOVED:
+        return _MOVED[outcome.call.name, _domain(result)]
     return "on" if outcome.call.name == "HassTurnOn" else "off"
+
+
+_MOVED = {
+    ("HassTurnOn", "lock"): "locked",
+    ("HassTurnOff", "lock"): "unlocked",
+    ("HassTurnOn", "cover"): "open",
+    ("HassTurnOff", "cover"): "closed",
+    ("HassTurnOn", "valve"): "open",
+    ("HassTurnOff", "valve"): "closed",
+}
+"""Where on and off mean something else."""
 
 
 def _commanded(outcome: Outcome) -> Replies:
@@ -84,6 +100,8 @@ def _commanded(outcome: Outcome) -> Replies:
         return _FAILURES["no_device"]
     if failed:
         return (_mixed(outcome, done, failed),)
+    if len({_domain(r) for r in done}) > 1:
+        return (_done(outcome, done, len(done)),)
     wanted = _wanted(outcome, done[0])
     subject = _subject(outcome, done)
     sentence = f"{subject} {are(subject)} {wanted}"
@@ -106,12 +124,7 @@ def _mixed(outcome: Outcome, done: Sequence[DeviceResult], failed: Sequence[Devi
     """Some or all failed: each fate told exactly, by name while few, else by count."""
     total = len(done) + len(failed)
     counted = total > _NAMED
-    parts = []
-    if done:
-        wanted = _wanted(outcome, done[0])
-        subject = _count(len(done), total) if counted else _names(done)
-        verb = "are" if len(done) > 1 else "is" if counted else are(subject)
-        parts.append(f"{subject} {verb} {wanted}")
+    parts = [_done(outcome, done, total)] if done else []
     excuses = [_excuse(fate, [r for r in failed if r.status == fate], counted) for fate in _EXCUSES]
     told = [*parts, *(excuse for excuse in excuses if excuse)]
     if not done:
@@ -119,8 +132,27 @@ def _mixed(outcome: Outcome, done: Sequence[DeviceResult], failed: Sequence[Devi
     return f"{told[0]} but {' and '.join(told[1:])}"
 
 
-def _count(number: int, total: int) -> str:
-    return f"{number_words(number)} of {number_words(total)} lights"
+def _done(outcome: Outcome, done: Sequence[DeviceResult], total: int) -> str:
+    """What was confirmed: things that came to different states are told apart."""
+    ends: dict[str, list[DeviceResult]] = {}
+    for result in done:
+        ends.setdefault(_wanted(outcome, result), []).append(result)
+    return " and ".join(_ended(wanted, results, total) for wanted, results in ends.items())
+
+
+def _ended(wanted: str, results: Sequence[DeviceResult], total: int) -> str:
+    subject = _count(results, total) if total > _NAMED else _names(results)
+    several = len(results) > 1 or (total <= _NAMED and are(subject) == "are")
+    return f"{subject} {'are' if several else 'is'} {wanted}"
+
+
+def _count(results: Sequence[DeviceResult], total: int) -> str:
+    kind = "lights" if all(_domain(r) == "light" for r in results) else "devices"
+    return f"{number_words(len(results))} of {number_words(total)} {kind}"
+
+
+def _domain(result: DeviceResult) -> str:
+    return result.entity_id.partition(".")[0]
 
 
 def _names(results: Sequence[DeviceResult]) -> str:
@@ -130,6 +162,8 @@ def _names(results: Sequence[DeviceResult]) -> str:
 def _excuse(fate: str, results: Sequence[DeviceResult], counted: bool) -> str:
     if not results:
         return ""
+    # Who is away is worth knowing by name, however many others were meant.
+    counted = counted and (fate != "unavailable" or len(results) > _NAMED)
     subject = number_words(len(results)) if counted else _names(results)
     if fate != "unavailable":
         return f"{subject} {_EXCUSES[fate]}"
@@ -180,6 +214,7 @@ _TELLERS: dict[str, Callable[[Outcome], Replies]] = {
     "HassTurnOn": _commanded,
     "HassTurnOff": _commanded,
     "HassLightSet": _commanded,
+    "LinnetUndo": _commanded,
     "HassGetState": _asked,
     "HassStartTimer": _timer_started,
     "HassCancelTimer": lambda _: ("timer cancelled", "okay the timer is cancelled"),

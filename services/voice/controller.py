@@ -23,7 +23,7 @@ class State(Enum):
     IDLE = "idle"
     """Waiting for the wake word."""
     WAKING = "waking"
-    """Woken; waiting for the first word."""
+    """Woken, or waiting for an answer: for the first word."""
     LISTENING = "listening"
     THINKING = "thinking"
     SPEAKING = "speaking"
@@ -45,6 +45,8 @@ class Event(Enum):
     FIRST_AUDIO = "first_audio"
     REPLY_DONE = "reply_done"
     """The model has ended and everything it made has been played."""
+    ASKED = "asked"
+    """As REPLY_DONE, but the reply was a question: its answer needs no wake word."""
     TIMEOUT = "timeout"
     """The state lasted longer than it may."""
     MUTE = "mute"
@@ -90,6 +92,8 @@ TABLE: Mapping[tuple[State, Event], Row] = {
     (_S.THINKING, _E.REPLY_DONE): Row(_S.FOLLOW_UP, (_A.END_TURN,)),
     (_S.THINKING, _E.WAKE): Row(_S.WAKING, _RESTART),
     (_S.SPEAKING, _E.REPLY_DONE): Row(_S.FOLLOW_UP, (_A.END_TURN,)),
+    **{(s, _E.ASKED): Row(_S.WAKING, (_A.END_TURN, _A.OPEN_TURN))
+       for s in (_S.THINKING, _S.SPEAKING)},
     (_S.SPEAKING, _E.WAKE): Row(_S.WAKING, _RESTART),
     (_S.SPEAKING, _E.BARGE_IN): Row(_S.WAKING, _RESTART),
     (_S.FOLLOW_UP, _E.WAKE): Row(_S.WAKING, (_A.OPEN_TURN,)),

@@ -86,6 +86,12 @@ class Ear:
         decisions = [self._endpointer.feed(frame.t, speech) for frame, speech in heard]
         return Decision.START if Decision.START in decisions else Decision.NONE
 
+    def open_to_answer(self, t: float) -> None:
+        """Begin an utterance with what is said from now on: before, we were speaking ourselves."""
+        self._open([])
+        # The end of our own sound is no more a first word than the end of the wake word is.
+        self._endpointer = Endpointer(self._config.endpoint, t, after_wake=True)
+
     def listen(self, frame: Frame, speech: bool, complete: bool) -> Decision:
         """Add a frame to the utterance; ``complete`` as in :meth:`Endpointer.feed`."""
         self._utterance.append(frame.pcm)

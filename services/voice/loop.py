@@ -26,7 +26,7 @@ from services.voice.controller import Action, Controller, Dwell, Event, State
 from services.voice.ear import Ear, EarConfig
 from services.voice.endpoint import Barge, Decision
 from services.voice.families.base import FunctionCall, SpeechModel, Transcript, TurnEnd
-from services.voice.runner import Executed, Failed, HomePort, Note, ReplyText, TurnRunner
+from services.voice.runner import Asked, Executed, Failed, HomePort, Note, ReplyText, TurnRunner
 from services.voice.timeline import Kind, Timeline, TimelineEvent
 from services.voice.worker import ThreadWorker, Worker
 
@@ -109,6 +109,8 @@ class VoiceLoop:
         self._woken = woken
         self._turn_id = 0
         self._model_done = False
+        self._asked_in: int | None = None
+        """The turn whose reply is a question."""
         self._stopping = False
 
     # --- for other threads -------------------------------------------------------------------
@@ -210,7 +212,8 @@ class VoiceLoop:
                 self._handle(Event.FIRST_AUDIO, t)
         answering = self.state is State.THINKING or self.state is State.SPEAKING
         if answering and self._model_done and self.playback.empty:
-            self._handle(Event.REPLY_DONE, t)
+            asked = self._asked_in == self._turn_id
+            self._handle(Event.ASKED if asked else Event.REPLY_DONE, t)
 
     # --- news from the worker and from outside -----------------------------------------------
 
@@ -238,6 +241,8 @@ class VoiceLoop:
                 self._mark("outcome", note.at_s, outcome=outcome, started_s=started)
             case ReplyText(text):
                 self._mark("reply_text", note.at_s, text=text)
+            case Asked():
+                self._asked_in = note.turn_id
             case TurnEnd():
                 self._model_done = True
             case Failed(error):
@@ -255,7 +260,7 @@ class VoiceLoop:
             if action is Action.INTERRUPT:
                 self._interrupt_now(reason, t)
             elif action is Action.OPEN_TURN:
-                self._open_turn(t, by_wake=reason == Event.WAKE.value)
+                self._open_turn(t, reason)
             elif action is Action.CLOSE_EAR:
                 self._send(self._ear.take(everything=True))
                 self._submit(partial(self._runner.respond, self._turn_id))
@@ -266,18 +271,22 @@ class VoiceLoop:
             elif action is Action.END_TURN:
                 self._end_turn(t)
 
-    def _open_turn(self, t: float, by_wake: bool) -> None:
+    def _open_turn(self, t: float, reason: str) -> None:
         turn_id = self._turn_id = self.controller.fence.current
         self.playback.flush(below=turn_id)  # a ringing timer is silenced by the wake word,
         while not self._announcements.empty():  # and so is what it had still to say
             self._announcements.get_nowait()
         self.playback.duck(1.0)
         self._model_done = False
-        self._submit(partial(self._runner.begin, turn_id))
-        if by_wake:
+        asked_in, self._asked_in = self._asked_in, None
+        answers = asked_in if reason == Event.ASKED.value else None
+        self._submit(partial(self._runner.begin, turn_id, answers))
+        if reason == Event.WAKE.value:
             self._woken()
             self._mark("wake", t)
             self._ear.open_after_wake(t)
+        elif reason == Event.ASKED.value:
+            self._ear.open_to_answer(t)
         else:
             self._decide(self._ear.open_after_speech(t), t)
 

@@ -19,6 +19,7 @@ from services.language.calls import Call
 from services.language.homeview import HomeView
 from services.language.outcome import Outcome
 from services.voice.families.base import (
+    Answering,
     AudioDelta,
     Event,
     FunctionCall,
@@ -42,8 +43,25 @@ class HomePort(Protocol):
     def view(self) -> HomeView:
         """The home as it is now."""
 
-    def execute(self, call: Call, turn_id: int, current: Callable[[int], bool]) -> Outcome:
-        """Carry out a call; ``current(turn_id)`` is asked before anything is sent."""
+    def execute(
+        self,
+        call: Call,
+        turn_id: int,
+        current: Callable[[int], bool],
+        session: str | None = None,
+    ) -> Outcome:
+        """Carry out a call; ``current(turn_id)`` is asked before anything is sent.
+
+        ``session`` names who would answer a question: then the outcome's facts hold ``answer_s``.
+        """
+
+    def confirm(
+        self, said: str, session: str, turn_id: int, current: Callable[[int], bool]
+    ) -> Outcome:
+        """Take the answer to that question."""
+
+    def withdraw(self) -> None:
+        """Nobody answers any more."""
 
 
 @runtime_checkable
@@ -62,6 +80,11 @@ class Executed:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """The reply is a question: what is said next is its answer."""
+
+
+@dataclass(frozen=True)
 class Failed:
     """The model or the home broke; only the kind of error is kept, its text may be personal."""
 
@@ -75,7 +98,7 @@ class ReplyText:
     text: str
 
 
-Said = Event | Executed | Failed | ReplyText
+Said = Event | Executed | Asked | Failed | ReplyText
 
 
 @dataclass(frozen=True)
@@ -107,22 +130,36 @@ class TurnRunner:
         self._post = post
         self._session: Session | None = None
         self._turn_id = 0
+        self._answers: str | None = None
+        """Whose question this turn answers."""
         self._transcript = ""
         self._reply = SpokenReply()
         self.history = History()
         self.complete_turn = 0
         """The turn whose words so far are a whole command; 0 for none."""
 
-    def begin(self, turn_id: int) -> None:
-        """Start the session of a turn."""
+    def begin(self, turn_id: int, asked_in: int | None = None) -> None:
+        """Start the session of a turn.
+
+        Args:
+            asked_in: the turn whose question this one answers; else an open question is dropped.
+        """
         if not self._fence.admits(turn_id):
             return
         self.complete_turn = 0
         self._session = None
         self._transcript, self._reply = "", SpokenReply()
         with _Guard(self, turn_id):
-            self._session = self._model.session(self._home.view())
+            self._answers = None if asked_in is None else _session_of(asked_in)
+            self._session = self._opened(self._home.view())
             self._turn_id = turn_id
+
+    def _opened(self, view: HomeView) -> Session:
+        if self._answers is not None and isinstance(self._model, Answering):
+            return self._model.answer_session(view)
+        self._answers = None
+        self._home.withdraw()
+        return self._model.session(view)
 
     def hear(self, turn_id: int, pcm: Pcm) -> None:
         """Give float32[n] of the user's speech to the session."""
@@ -140,7 +177,7 @@ class TurnRunner:
         if session is None:
             return
         with _Guard(self, turn_id):
-            observations: list[Outcome] = []
+            observations = self._answered(session, turn_id)
             for _ in range(MAX_CALLS):
                 call = self._answer(session, turn_id, observations)
                 if call is None or not self._fence.admits(turn_id):
@@ -148,6 +185,22 @@ class TurnRunner:
                 observations = [self._execute(call, turn_id)]
             self._note(turn_id, ReplyText(self._reply.text))
             self._note(turn_id, TurnEnd("done"))
+
+    def _answered(self, session: Session, turn_id: int) -> list[Outcome]:
+        """What became of the question this turn answers; nothing where it answers none.
+
+        The words are compared by the home's code; whatever else the model makes of them is left.
+        """
+        if self._answers is None:
+            return []
+        for event in session.respond([]):
+            if isinstance(event, Transcript):
+                self._keep(event)
+                self._note(turn_id, event)
+        started, admits = self._clock.now(), self._fence.admits
+        outcome = self._home.confirm(self._transcript, self._answers, turn_id, admits)
+        self._note(turn_id, Executed(outcome, started))
+        return [outcome]
 
     def finish(self, turn_id: int, samples_heard: int) -> None:
         """The reply was played or cut: the session and the history keep what was heard."""
@@ -205,12 +258,21 @@ class TurnRunner:
 
     def _execute(self, call: Call, turn_id: int) -> Outcome:
         started = self._clock.now()
-        outcome = self._home.execute(call, turn_id, self._fence.admits)
+        # Who cannot hear a yes must not be left waiting for one.
+        session = _session_of(turn_id) if isinstance(self._model, Answering) else None
+        outcome = self._home.execute(call, turn_id, self._fence.admits, session)
         self._note(turn_id, Executed(outcome, started))
+        if outcome.error == "needs_confirmation" and "answer_s" in outcome.facts:
+            self._note(turn_id, Asked())
         return outcome
 
     def _note(self, turn_id: int, news: Said) -> None:
         self._post(Note(turn_id, self._clock.now(), news))
+
+
+def _session_of(turn_id: int) -> str:
+    """By what name a turn asks, and the turn after it answers."""
+    return f"voice turn {turn_id}"
 
 
 class _Guard:

@@ -134,6 +134,26 @@ class PocketsphinxOpinion:
         mean = self._mean() if self._samples and texts else ""
         return [self._score(text, mean) for text in texts]
 
+    def among(self, texts: Sequence[str]) -> Hypothesis | None:
+        """Which of given sentences was said; None when none can be laid over the sound.
+
+        Its ratio tells whether it was any of them; 0 when the loop does not run.
+        """
+        if not self._samples:
+            return None
+        for word in {word for text in texts for word in text.split()}:
+            self._teach(word)
+        mean = self._mean()
+        self._use("given", of_texts(texts))
+        self._run(self._decoder, "given", mean)
+        found = self._decoder.hyp()
+        text = words(found.hypstr) if found else ""
+        if not text:
+            return None
+        score = nats(found.score)
+        ratio = self._ratio(self._loop, text, score, mean) if self._loop else 0.0
+        return Hypothesis(text, None, score, ratio)
+
     def _score(self, text: str, mean: str) -> float:
         if not text or not mean:
             return -math.inf

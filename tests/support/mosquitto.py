@@ -14,6 +14,7 @@ from pathlib import Path
 
 from services.home.broker import BrokerAddress
 from services.home.embedded_broker import free_port
+from tests.support.certificates import ServerCertificate
 
 PROGRAM = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin")
 
@@ -21,7 +22,19 @@ PROGRAM = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbi
 class Mosquitto:
     """One broker process; nothing it knew survives a kill."""
 
-    def __init__(self, folder: Path, users: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        users: dict[str, str] | None = None,
+        certificate: ServerCertificate | None = None,
+        rights: str | None = None,
+    ) -> None:
+        """
+        Args:
+            users: passwords by name; None lets everybody in.
+            certificate: speaks TLS with it.
+            rights: who may read and write what, as an access control file says it.
+        """
         self.address = BrokerAddress(port=free_port())
         self._config = folder / "mosquitto.conf"
         self._process: subprocess.Popen[bytes] | None = None
@@ -30,6 +43,12 @@ class Mosquitto:
             lines.append("allow_anonymous true")
         else:
             lines += ["allow_anonymous false", f"password_file {_passwords(folder, users)}"]
+        if certificate is not None:
+            lines += [f"certfile {certificate.certificate}", f"keyfile {certificate.key}"]
+        if rights is not None:
+            (folder / "rights").write_text(rights)
+            (folder / "rights").chmod(0o600)
+            lines.append(f"acl_file {folder / 'rights'}")
         self._config.write_text("\n".join(lines) + "\n")
 
     def start(self) -> None:
@@ -61,8 +80,14 @@ class Mosquitto:
 
 
 @contextlib.contextmanager
-def mosquitto(folder: Path, users: dict[str, str] | None = None) -> Iterator[Mosquitto]:
-    broker = Mosquitto(folder, users)
+def mosquitto(
+    folder: Path,
+    users: dict[str, str] | None = None,
+    certificate: ServerCertificate | None = None,
+    rights: str | None = None,
+) -> Iterator[Mosquitto]:
+    """Running; arguments as of ``Mosquitto``."""
+    broker = Mosquitto(folder, users, certificate, rights)
     broker.start()
     try:
         yield broker

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from services.home.safety import Safety
 from services.language.calls import Call
 from services.language.homeview import HomeView
 from services.language.outcome import Outcome
@@ -23,6 +24,7 @@ from services.voice.families.base import (
     Transcript,
     TurnEnd,
 )
+from tests.services.home.guarded import steps, thing
 
 CHUNK = 1_280  # samples of reply at a time: 80 ms, as a 12.5 Hz token decoder gives
 
@@ -112,6 +114,16 @@ class ScriptedModel:
         return self.sessions[-1]
 
 
+class AnsweringModel(ScriptedModel):
+    """One that can hear a yes; its answers come from scripts like its other turns."""
+
+    answered: int = 0
+
+    def answer_session(self, home: HomeView) -> ScriptedSession:
+        self.answered += 1
+        return self.session(home)
+
+
 class MarkedWake:
     """Wakes on a frame that begins with the mark."""
 
@@ -152,10 +164,57 @@ class QuietHome:
     def view(self) -> HomeView:
         return self._view
 
-    def execute(self, call: Call, turn_id: int, current: Callable[[int], bool]) -> Outcome:
+    def execute(
+        self,
+        call: Call,
+        turn_id: int,
+        current: Callable[[int], bool],
+        session: str | None = None,
+    ) -> Outcome:
         self.before_execute()
         if not current(turn_id):
             self.refused.append(call)
             return Outcome(call, error="cancelled")
         self.executed.append((turn_id, call))
         return Outcome(call)
+
+    def confirm(
+        self, said: str, session: str, turn_id: int, current: Callable[[int], bool]
+    ) -> Outcome:
+        return Outcome(Call.of("HassNevermind"), error="nothing_asked")
+
+    def withdraw(self) -> None:
+        return None
+
+
+class LockedHome(QuietHome):
+    """A home of one lock, which is unlocked by nothing but the real rules about asking."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__()
+        self._clock = clock
+        self._safety = Safety()
+        self.lock = thing("lock", "front door")
+        self.unlocked_in: list[int] = []
+
+    def execute(
+        self,
+        call: Call,
+        turn_id: int,
+        current: Callable[[int], bool],
+        session: str | None = None,
+    ) -> Outcome:
+        verdict = self._safety.weigh(call, steps(call, self.lock), session, self._clock())
+        assert not verdict.allowed
+        return Outcome(call, facts=verdict.facts, error=verdict.error)
+
+    def confirm(
+        self, said: str, session: str, turn_id: int, current: Callable[[int], bool]
+    ) -> Outcome:
+        verdict = self._safety.confirm(said, session, [self.lock], self._clock())
+        if verdict.allowed and current(turn_id):
+            self.unlocked_in.append(turn_id)
+        return Outcome(verdict.call, error=verdict.error)
+
+    def withdraw(self) -> None:
+        self._safety.withdraw()

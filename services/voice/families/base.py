@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -82,3 +82,11 @@ class SpeechModel(Protocol):
 
     def session(self, home: HomeView) -> Session:
         """Start a turn in the home as it is now."""
+
+
+@runtime_checkable
+class Answering(Protocol):
+    """A model that can hear a yes. Without it nothing risky can be agreed to aloud."""
+
+    def answer_session(self, home: HomeView) -> Session:
+        """A turn that hears the answer to a question: ``respond([])`` gives its ``Transcript``."""

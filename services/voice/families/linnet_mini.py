@@ -29,6 +29,7 @@ from services.language.outcome import Outcome
 from services.language.replies import NOT_UNDERSTOOD, replies
 from services.language.schedule import InterleaveSchedule
 from services.language.vocabulary import Vocabulary
+from services.voice.answers import AnswerHearing
 from services.voice.families.base import (
     AudioDelta,
     Event,
@@ -144,56 +145,30 @@ class LinnetMini:
         )
         return LinnetMiniSession(self, hearing, lm)
 
+    def answer_session(self, home: HomeView) -> AnswerSession:
+        lm = LanguageModel(self.lm, self.lm_max_len)
+        opinion = self.opinions.of(home) if self.opinions else None
+        hearing = AnswerHearing(SpeechTokenizer(self.tokenizer), lm, self.vocabulary, opinion)
+        return AnswerSession(self, hearing, lm)
 
-class LinnetMiniSession:
-    """One turn."""
 
-    def __init__(self, model: LinnetMini, hearing: Hearing, lm: LanguageModel) -> None:
-        self._model, self._hearing, self._lm = model, hearing, lm
+class Teller:
+    """The half of a turn that speaks: an outcome told, by words that may be cut."""
+
+    def __init__(self, model: LinnetMini, lm: LanguageModel) -> None:
+        self._model, self._lm = model, lm
         self._cancelled = threading.Event()
-        self._said: Scored | None = None
+        self._text = ""
+        """What was understood."""
         self._reply_starts: list[int] = []
         """Cache length before each code of the reply."""
-
-    def hear(self, pcm: Pcm) -> None:
-        self._hearing.hear(pcm)
-
-    def complete(self) -> bool:
-        """Whether what was said so far is a whole command: the endpointer may be quick."""
-        return self._hearing.complete()
 
     def cancel(self) -> None:
         self._cancelled.set()
 
-    # -- answering ---------------------------------------------------------------------------
-
-    def respond(self, observations: Sequence[Outcome]) -> Iterator[Event]:
-        if observations:
-            yield from self._answer(observations[0])
-            return
-        self._said = decide(self.judged(), self._model.weights)
-        if self._said is None:
-            yield from self._apologise()
-            return
-        yield Transcript(self._said.text)
-        yield FunctionCall(self._said.call)
-        yield TurnEnd("call")
-
-    def judged(self) -> list[Scored]:
-        """End the hearing: what may have been said, and what each judge thinks of it."""
-        return self._hearing.judged()
-
-    def _apologise(self) -> Iterator[Event]:
-        v = self._model.vocabulary
-        heard = self._hearing.letters()
-        yield Transcript(heard)
-        self._lm.read(prompt.transcript(v, heard) + prompt.reply_open(v))
-        yield from self._speak(NOT_UNDERSTOOD[0])
-
     def _answer(self, outcome: Outcome) -> Iterator[Event]:
         v = self._model.vocabulary
-        text = self._said.text if self._said else ""
-        turn = prompt.transcript(v, text) + prompt.call(v, outcome.call)
+        turn = prompt.transcript(v, self._text) + prompt.call(v, outcome.call)
         turn += prompt.observation(v, outcome) + prompt.reply_open(v)
         logits = self._lm.read(turn)
         allowed, slot = replies(outcome), self._model.schedule.text
@@ -261,3 +236,61 @@ class LinnetMiniSession:
         if heard < len(self._reply_starts):
             self._lm.cut(self._reply_starts[heard])
             del self._reply_starts[heard:]
+
+
+class LinnetMiniSession(Teller):
+    """One turn."""
+
+    def __init__(self, model: LinnetMini, hearing: Hearing, lm: LanguageModel) -> None:
+        super().__init__(model, lm)
+        self._hearing = hearing
+
+    def hear(self, pcm: Pcm) -> None:
+        self._hearing.hear(pcm)
+
+    def complete(self) -> bool:
+        """Whether what was said so far is a whole command: the endpointer may be quick."""
+        return self._hearing.complete()
+
+    def respond(self, observations: Sequence[Outcome]) -> Iterator[Event]:
+        if observations:
+            yield from self._answer(observations[0])
+            return
+        said = decide(self.judged(), self._model.weights)
+        if said is None:
+            yield from self._apologise()
+            return
+        self._text = said.text
+        yield Transcript(said.text)
+        yield FunctionCall(said.call)
+        yield TurnEnd("call")
+
+    def judged(self) -> list[Scored]:
+        """End the hearing: what may have been said, and what each judge thinks of it."""
+        return self._hearing.judged()
+
+    def _apologise(self) -> Iterator[Event]:
+        v = self._model.vocabulary
+        heard = self._hearing.letters()
+        yield Transcript(heard)
+        self._lm.read(prompt.transcript(v, heard) + prompt.reply_open(v))
+        yield from self._speak(NOT_UNDERSTOOD[0])
+
+
+class AnswerSession(Teller):
+    """One turn that answers a question; it makes no call."""
+
+    def __init__(self, model: LinnetMini, hearing: AnswerHearing, lm: LanguageModel) -> None:
+        super().__init__(model, lm)
+        self._hearing = hearing
+
+    def hear(self, pcm: Pcm) -> None:
+        self._hearing.hear(pcm)
+
+    def respond(self, observations: Sequence[Outcome]) -> Iterator[Event]:
+        if observations:
+            yield from self._answer(observations[0])
+            return
+        self._text = self._hearing.finish()
+        yield Transcript(self._text)
+        yield TurnEnd("call")

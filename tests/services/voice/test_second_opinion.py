@@ -14,6 +14,7 @@ import soxr
 from services.language.calls import Call
 from services.language.grammar import compile_grammar
 from services.language.outcome import DeviceResult, Outcome
+from services.language.yes_no import NO, YES
 from services.voice.espeak import EspeakVoice, VoiceFailed, VoiceMissing
 from services.voice.families.base import AudioDelta, FunctionCall, TextDelta, Transcript, TurnEnd
 from services.voice.families.cascade import Cascade
@@ -177,3 +178,18 @@ def test_real_people_are_heard_more_often_than_not():
     print(f"{right} of {asked} calls exact")
     assert asked >= 15
     assert right / asked >= 0.6  # 13 of 16 when it was written
+
+
+@needs_flite
+@pytest.mark.parametrize("text", ["yes please", "no thank you", "don't do it", "confirm"])
+def test_a_few_given_sentences_are_told_apart(opinion, says, text):
+    hear(opinion, says(text))
+    found = opinion.among([*YES, *NO])
+    assert found is not None
+    assert found.text == text
+    assert found.call is None
+
+
+def test_where_nothing_was_heard_nothing_was_said(opinion):
+    opinion.start()
+    assert opinion.among(["yes", "no"]) is None
