@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 
 from services.home import discovery
 from services.home.broker import BrokerAddress, BrokerError, BrokerLink, LinkState, Message
-from services.home.commands import Command, proving_topic
+from services.home.commands import Command, proving_topics
 from services.home.confirm import Confirmation
 from services.home.discovery import DiscoveryError
 from services.home.entities import Entity, Registry
@@ -105,13 +105,16 @@ class Devices:
                 self._confirmations.remove(entry)
 
     def send(self, entity: Entity, sending: Command, confirmation: Confirmation) -> None:
-        """Publish a command and expect its wish. Raises as ``BrokerLink.publish``."""
+        """Publish a command and expect its wish. Raises as ``BrokerLink.publish``.
+
+        What cannot tell (a button, a device without a state topic) is settled as ``sent``.
+        """
         with self._changed:
             confirmation.expect(entity, sending.wish)
         for topic, payload in sending.messages:
             self._link.publish(topic, payload)
-        if proving_topic(entity.found.spec, sending.wish) is None:
-            self.settle(entity, "timeout", confirmation)
+        if not proving_topics(entity.found.spec, sending.wish):
+            self.settle(entity, "sent", confirmation)
 
     def settle(self, entity: Entity, status: Status, confirmation: Confirmation) -> None:
         with self._changed:
@@ -160,12 +163,10 @@ class Devices:
         for problem in announcement.problems:
             log.warning("ignored a component announced on %.200r: %s", message.topic, problem)
         with self._changed:
-            before = self._registry.topics()
-            fresh = self._registry.apply(announcement)
-            gone = before - self._registry.topics()
+            change = self._registry.apply(announcement)
             self._last_news_s = time.monotonic()
-        self._link.unsubscribe(sorted(gone))
-        self._link.subscribe(sorted(fresh))
+        self._link.unsubscribe(sorted(change.gone))
+        self._link.subscribe(sorted(change.fresh))
 
     def _link_changed(self, state: LinkState) -> None:
         with self._changed:

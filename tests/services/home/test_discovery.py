@@ -46,7 +46,7 @@ def test_a_json_light_with_abbreviations_and_a_base_topic() -> None:
     assert isinstance(lamp.spec, JsonLight)
     assert lamp.spec.command_topic == "zigbee2mqtt/lamp/set"
     assert lamp.spec.state_topic == "zigbee2mqtt/lamp"
-    assert lamp.spec.features == {"brightness", "color"}
+    assert lamp.spec.features == {"brightness", "color", "color_temp"}
     assert lamp.spec.brightness_scale == 254
     assert [a.topic for a in lamp.spec.availability_topics] == ["zigbee2mqtt/bridge/state"]
 
@@ -75,7 +75,7 @@ def test_the_device_form_gives_all_its_components_and_shares_its_root() -> None:
                 "relay": {"p": "switch", "cmd_t": "plug/set", "stat_t": "plug", "name": None},
                 "power": {"p": "sensor", "stat_t": "plug/w", "name": "Power", "unit_of_meas": "W"},
                 "gone": {"p": "sensor"},
-                "fan": {"p": "fan", "cmd_t": "plug/fan"},
+                "cam": {"p": "camera", "t": "plug/cam"},
                 "bad": {"p": "switch", "cmd_t": "#"},
                 "worse": 7,
             },
@@ -95,8 +95,7 @@ def test_the_device_form_gives_all_its_components_and_shares_its_root() -> None:
     [
         (LAMP, b""),
         ("homeassistant/device/hub/config", b""),
-        (LAMP, b'{"migrate_discovery": true}'),
-        ("homeassistant/climate/heater/config", b'{"name": "Heater"}'),
+        ("homeassistant/camera/door/config", b'{"name": "Door", "topic": "door"}'),
     ],
 )
 def test_what_announces_nothing(topic: str, payload: bytes) -> None:
@@ -122,7 +121,8 @@ def test_payload_values_may_be_numbers_and_unnamed_things_take_their_id() -> Non
         (json.dumps(light(command_topic="a/#")).encode(), "command_topic: not a topic"),
         (json.dumps(light(command_topic="$SYS/x")).encode(), "command_topic"),
         (json.dumps(light(state_topic="")).encode(), "state_topic"),
-        (json.dumps(light(schema="template")).encode(), "schema"),
+        (json.dumps(light(schema="template")).encode(), "command_on_template"),
+        (json.dumps(light(schema="odd")).encode(), "schema"),
         (json.dumps(light(schema={})).encode(), "schema"),
         (json.dumps(light(brightness_scale=0)).encode(), "brightness_scale"),
         (json.dumps(light(name="n" * 300)).encode(), "name"),

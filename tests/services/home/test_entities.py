@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 from services.home.discovery import parse
-from services.home.entities import MAX_ENTITIES, Entity, Registry
+from services.home.entities import MAX_ENTITIES, Change, Entity, Registry
 from services.language.homeview import EntityView
 from tests.services.home.things import JSON_COLOR, light, registry
 
@@ -61,7 +61,7 @@ def test_a_device_form_drops_the_component_it_no_longer_lists() -> None:
     fresh = home.apply(parse(f"homeassistant/{place}/config", json.dumps(body).encode()))
     assert only(home).name == "hub a"
     assert only(home).state.value == "1", "an unchanged component keeps what it said"
-    assert fresh == frozenset()
+    assert fresh == Change(gone=frozenset({"b"}))
 
 
 def test_a_changed_announcement_asks_for_its_retained_state_anew() -> None:
@@ -69,7 +69,7 @@ def test_a_changed_announcement_asks_for_its_retained_state_anew() -> None:
     home = registry((place, body))
     body["device"] = {"name": "Bright Lamp"}
     fresh = home.apply(parse(f"homeassistant/{place}/config", json.dumps(body).encode()))
-    assert fresh == {"Lamp"}
+    assert fresh == Change(fresh=frozenset({"Lamp"}))
     assert only(home).name == "bright lamp"
 
 
