@@ -63,6 +63,8 @@ class Announcement:
     """Components of a device that were skipped, and why."""
     moving: bool = False
     """Its entities go away only to come back on another topic: what belongs to them is kept."""
+    questions: tuple[tuple[str, bytes], ...] = ()
+    """Messages that ask a device for its state where it does not leave it with the broker."""
 
 
 def filters(prefix: str = PREFIX) -> tuple[str, ...]:
