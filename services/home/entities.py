@@ -22,7 +22,7 @@ from services.language.spoken import spoken
 
 log = logging.getLogger(__name__)
 
-MAX_ENTITIES = 10_000
+MAX_ENTITIES = 20_000
 """More than this many are not taken in: a broker gone wild must not fill the memory."""
 
 

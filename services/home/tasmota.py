@@ -180,19 +180,13 @@ def _name(config: _Config, number: int) -> str | None:
     return None if number == 0 and own == config.name else own
 
 
-def _told(config: _Config, report: str = "STATE") -> dict[str, object]:
-    return {
-        "state_topic": config.results,
-        "same_topics": [[config.reports + report, config.results]],
-    }
-
-
 def _power(config: _Config, number: int, template: str) -> dict[str, object]:
     key = f"POWER{number + 1}"
     # The first relay of a device with one relay has no number.
     first = f"{{{{ value_json.POWER if value_json.POWER is defined else value_json.{key} }}}}"
     return {
-        **_told(config),
+        "state_topic": config.results,
+        "same_topics": [[config.reports + "STATE", config.results]],
         template: first if number == 0 else f"{{{{ value_json.{key} }}}}",
         "command_topic": config.commands + key,
         "payload_on": config.states[1],
@@ -265,16 +259,21 @@ def _cover(config: _Config, shutter: int) -> dict[str, object]:
     )
     up, down, closed = (-1, 1, 100) if turned else (1, -1, 0)
     several = _shutters(config.relays) > 1
+    shutters = "(value_json.StatusSNS if value_json.StatusSNS is defined else value_json)"
     return {
-        **_told(config, "SENSOR"),
+        "state_topic": config.results,
+        "same_topics": [
+            [config.reports + "SENSOR", config.results],
+            [config.topic_of(1) + "STATUS10", config.results],
+        ],
         "name": f"shutter {number}" if several else None,
         "value_template": (
-            f"{{% set s = value_json.Shutter{number} %}}"
+            f"{{% set s = {shutters}.Shutter{number} %}}"
             f"{{{{ 'opening' if s.Direction == {up} else 'closing' if s.Direction == {down}"
             f" else 'closed' if s.Position == {closed} else 'open' }}}}"
         ),
         "position_topic": config.results,
-        "position_template": f"{{{{ value_json.Shutter{number}.Position }}}}",
+        "position_template": f"{{{{ {shutters}.Shutter{number}.Position }}}}",
         "position_open": 100 - closed,
         "position_closed": closed,
         "command_topic": config.commands + "Backlog",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from services.language import replies_devices
 from services.language.outcome import DeviceResult, Outcome
 from services.language.spoken import number_words, spoken
 
@@ -36,6 +37,7 @@ _EXCUSES = {
     "timeout": "did not answer",
     "unavailable": "not available",
     "rejected": "refused",
+    "sent": "got the command and cannot confirm it",
 }
 _NAMED = 3  # more devices than this are counted, not named
 
@@ -123,13 +125,16 @@ def state_words(state: str) -> str:
 def _wanted(outcome: Outcome, result: DeviceResult) -> str:
     """What a confirmed result says of a device: its own state, else what the call asked for."""
     args = outcome.call.args
+    told = replies_devices.wanted(outcome.call, result)
+    if told is not None:
+        return told
     if outcome.call.name == "HassLightSet":
         if "color" in args:
             return str(args["color"])
+        if "temperature" in args:
+            return f"at {number_words(int(args['temperature']))} kelvin"
         level = int(args.get("brightness", 0))
         return f"at {number_words(level)} percent" if level else "off"
-    if outcome.call.name == "HassTurnOn" and result.entity_id.startswith("lock."):
-        return "locked"
     return "on" if outcome.call.name == "HassTurnOn" else "off"
 
 
@@ -138,9 +143,11 @@ def _commanded(outcome: Outcome) -> Replies:
     failed = [r for r in outcome.results if r.status != "confirmed"]
     if not outcome.results:
         return _FAILURES["no_device"]
+    if all(r.status == "sent" for r in outcome.results):
+        return (f"okay i sent that to {_names(outcome.results)}",)
     if failed:
         return (_mixed(outcome, done, failed),)
-    wanted = _wanted(outcome, done[0])
+    wanted = _wanted(outcome, _telling(done))
     subject = _subject(outcome, done)
     sentence = f"{subject} {_are(subject)} {wanted}"
     return sentence, f"okay {sentence}", f"{sentence} now"
@@ -152,10 +159,15 @@ def _subject(outcome: Outcome, results: Sequence[DeviceResult]) -> str:
     if len(results) == 1:
         return _the(spoken(results[0].name))
     if "area" in args:
-        return f"the {args['area']} lights"
+        return f"the {args['area']} {replies_devices.kind(results)}"
     if "name" in args:
         return _the(str(args["name"]))
-    return "all lights"
+    return f"all {replies_devices.kind(results)}"
+
+
+def _telling(done: Sequence[DeviceResult]) -> DeviceResult:
+    """The one that speaks for all: one that is still on its way, so that nothing is promised."""
+    return next((result for result in done if result.state in replies_devices.UNDERWAY), done[0])
 
 
 def _mixed(outcome: Outcome, done: Sequence[DeviceResult], failed: Sequence[DeviceResult]) -> str:
@@ -164,8 +176,9 @@ def _mixed(outcome: Outcome, done: Sequence[DeviceResult], failed: Sequence[Devi
     counted = total > _NAMED
     parts = []
     if done:
-        wanted = _wanted(outcome, done[0])
-        subject = _count(len(done), total) if counted else _names(done)
+        wanted = _wanted(outcome, _telling(done))
+        kind = replies_devices.kind((*done, *failed))
+        subject = _count(len(done), total, kind) if counted else _names(done)
         verb = "are" if len(done) > 1 else "is" if counted else _are(subject)
         parts.append(f"{subject} {verb} {wanted}")
     excuses = [_excuse(fate, [r for r in failed if r.status == fate], counted) for fate in _EXCUSES]
@@ -175,8 +188,8 @@ def _mixed(outcome: Outcome, done: Sequence[DeviceResult], failed: Sequence[Devi
     return f"{told[0]} but {' and '.join(told[1:])}"
 
 
-def _count(number: int, total: int) -> str:
-    return f"{number_words(number)} of {number_words(total)} lights"
+def _count(number: int, total: int, kind: str) -> str:
+    return f"{number_words(number)} of {number_words(total)} {kind}"
 
 
 def _names(results: Sequence[DeviceResult]) -> str:
@@ -236,6 +249,7 @@ _TELLERS: dict[str, Callable[[Outcome], Replies]] = {
     "HassTurnOn": _commanded,
     "HassTurnOff": _commanded,
     "HassLightSet": _commanded,
+    **dict.fromkeys(replies_devices.COMMANDS, _commanded),
     "HassGetState": _asked,
     "HassStartTimer": _timer_started,
     "HassCancelTimer": lambda _: ("timer cancelled", "okay the timer is cancelled"),

@@ -11,7 +11,7 @@ from services.language.calls import Call
 Done = tuple[tuple[Message, ...], Wish]
 
 
-def opening(spec: Cover | Valve, call: Call, _state: EntityState) -> Done:
+def opening(spec: Cover | Valve, call: Call, state: EntityState) -> Done:
     if call.name in ("HassTurnOn", "HassTurnOff"):
         opens = call.name == "HassTurnOn"
         wish = Wish(
@@ -27,8 +27,15 @@ def opening(spec: Cover | Valve, call: Call, _state: EntityState) -> Done:
         return (stop,), Wish(never=MOVING)
     if call.name == "HassSetPosition" and "position" in spec.features:
         percent = round(asked_number(call, "position", 0, 100))
-        return (_set_to(spec, percent),), Wish(position=percent)
+        return (_set_to(spec, percent),), Wish(position=percent, moving=_way(state, percent))
     raise NotCommandable(f"{call.name} on a cover or valve")
+
+
+def _way(state: EntityState, percent: int) -> tuple[str, ...]:
+    """What it will say on its way to a position."""
+    if state.position is None:
+        return MOVING
+    return ("opening",) if percent > state.position else ("closing",)
 
 
 def _moved(spec: Cover | Valve, opens: bool) -> Message:
