@@ -64,9 +64,10 @@ class _Config(BaseModel):
     def topic_of(self, prefix: int) -> str:
         """The start of all topics of one kind, by the owner's pattern; ends with a slash."""
         made = self.full_topic
-        for mark, value in (("%hostname%", self.host), ("%id%", self.mac[-6:]),
-                            ("%prefix%", self.prefixes[prefix]), ("%topic%", self.topic)):  # fmt: skip
-            made = made.replace(mark, value)
+        marks = {"hostname": self.host, "id": self.mac[-6:], "prefix": self.prefixes[prefix],
+                 "topic": self.topic}  # fmt: skip
+        for mark, value in marks.items():
+            made = made.replace(f"%{mark}%", value)
         return made
 
     @property

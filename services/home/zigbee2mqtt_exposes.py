@@ -130,13 +130,12 @@ def _tells(topic: str, expose: Expose) -> tuple[str, dict[str, object]] | None:
         "value_template": _value(expose),
     }
     if expose.type == "binary":
-        on, off = str(expose.value_on), str(expose.value_off)
-        if expose.name == "contact":
-            # A contact that is made is a door that is closed.
-            on, off = off, on
-        kind = _BINARY_CLASSES.get(expose.name)
-        return "binary_sensor", {**said, "payload_on": on, "payload_off": off,
-                                 "device_class": kind}  # fmt: skip
+        return "binary_sensor", {
+            **said,
+            "payload_on": str(expose.value_on),
+            "payload_off": str(expose.value_off),
+            "device_class": _BINARY_CLASSES.get(expose.name),
+        }
     if expose.type in ("numeric", "enum", "text"):
         kind = _SENSOR_CLASSES.get(expose.name)
         return "sensor", {**said, "unit_of_measurement": expose.unit, "device_class": kind}

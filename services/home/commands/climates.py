@@ -44,7 +44,7 @@ def _switched(spec: Climate | WaterHeater, on: bool) -> Done:
     modes = [m for m in _PREFERRED if m in running] or running if on else ["off"]
     if not modes or modes[0] not in spec.modes:
         raise NotCommandable("it cannot be switched on and off")
-    return _in_mode(spec, modes[0])
+    return _in_mode(spec, modes[0])[0], wish
 
 
 def _in_mode(spec: Climate | WaterHeater, mode: str) -> Done:

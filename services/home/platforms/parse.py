@@ -55,9 +55,9 @@ def one_of(field: str, words: Mapping[str, str]) -> Reader:
     """A field that takes one of a few words, by the text that stands for each."""
 
     def read(text: str, _known: EntityState) -> Said | None:
-        if text == NONE:
-            return {field: None}
-        return {field: words[text]} if text in words else None
+        if text in words:
+            return {field: words[text]}
+        return {field: None} if text == NONE else None
 
     return read
 
