@@ -136,7 +136,9 @@ class Registry:
         fresh: set[str] = set()
         for found in shown:
             fresh.update(self._add(found))
-        return Change(frozenset(fresh), frozenset(gone - self._listeners.keys()))
+        return Change(
+            frozenset(fresh), frozenset(topic for topic in gone if topic not in self._listeners)
+        )
 
     def hear(self, topic: str, payload: bytes, now_s: float) -> tuple[Entity, ...]:
         """Take in one message; the entities whose state or availability it spoke of."""
