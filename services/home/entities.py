@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 MAX_ENTITIES = 20_000
 """More than this many are not taken in: a broker gone wild must not fill the memory."""
+MAX_MOVING = 1000
+"""Ids that are kept for who is on the way to another topic."""
 
 
 @dataclass(frozen=True)
@@ -110,10 +112,14 @@ class Change:
 class Registry:
     """All entities by id."""
 
-    def __init__(self, home_map: HomeMap | None = None) -> None:
-        """``home_map``: the owner's word, over what a device announces."""
+    def __init__(self, home_map: HomeMap | None = None, limit: int = MAX_ENTITIES) -> None:
+        """
+        Args:
+            home_map: the owner's word, over what a device announces.
+            limit: entities that are taken in at most.
+        """
         self._map = home_map or HomeMap()
-        self._sightings = Sightings(MAX_ENTITIES)
+        self._sightings = Sightings(limit)
         self._entities: dict[str, Entity] = {}
         self._ids: dict[str, str] = {}
         """Key of an announced entity → its id here."""
@@ -203,7 +209,7 @@ class Registry:
         if entity_id is None:
             return ()
         entity = self._entities.pop(entity_id)
-        if keep_id and found.unique_id is not None and len(self._kept_ids) < MAX_ENTITIES:
+        if keep_id and found.unique_id is not None and len(self._kept_ids) < MAX_MOVING:
             self._kept_ids[f"{found.domain} {found.unique_id}"] = entity_id
         self._numbers.pop(entity_id.rpartition("_")[0], None)
         self._numbers.pop(entity_id, None)
@@ -220,7 +226,10 @@ class Registry:
         slug = re.sub(r"[^a-z0-9]+", "_", found.suggested_id.lower()).strip("_")[:64]
         first = f"{found.domain}.{slug or 'unnamed'}"
         number = self._numbers.get(first, 1)
-        while (wish := first + (f"_{number}" if number > 1 else "")) in self._entities:
+        taken = set(self._kept_ids.values())
+        while (wish := first + (f"_{number}" if number > 1 else "")) in self._entities or (
+            wish in taken
+        ):
             number += 1
         self._numbers[first] = number
         return wish

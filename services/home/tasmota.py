@@ -115,7 +115,7 @@ def read(topic: str, payload: bytes) -> Announcement:
     if config.mac.replace(":", "").upper() != place[1]:
         raise DiscoveryError("address in the topic and in the payload differ")
     found, problems = _entities(config)
-    return Announcement(topic, found, problems, questions=_questions(config))
+    return Announcement(topic, found, problems, questions=_questions(config) if found else ())
 
 
 def _questions(config: _Config) -> tuple[tuple[str, bytes], ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 
-from services.home.entities import MAX_ENTITIES, Registry
+from services.home.entities import Registry
 from services.home.sources import Sources
 from tests.services.home.things import light
 
@@ -94,13 +94,13 @@ def test_states_do_not_pile_up_either() -> None:
 
 
 def test_a_broker_gone_wild_cannot_fill_the_memory() -> None:
-    registry, sources = Registry(), Sources()
+    registry, sources = Registry(limit=50), Sources()
     messages = []
-    for number in range(MAX_ENTITIES + 5):
+    for number in range(55):
         place, body = light(f"Lamp {number}")
         messages.append((f"homeassistant/{place}/config", json.dumps(body).encode()))
     announce(registry, messages, sources)
-    assert len(registry.snapshot()) == MAX_ENTITIES
+    assert len(registry.snapshot()) == 50
 
 
 def test_a_bridge_of_a_thousand_devices_is_one_message() -> None:
