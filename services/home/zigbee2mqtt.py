@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -183,12 +184,16 @@ class Zigbee2mqtt:
                 yield from () if found is None else (found,)
 
 
-def _each(model: type, items: list[object]) -> tuple[list, list[str]]:  # type: ignore[type-arg]
+_Item = TypeVar("_Item", bound=_Model)
+
+
+def _each(model: type[_Item], items: list[object]) -> tuple[list[_Item], list[str]]:
     """Items that are as they should be, and one reason for each that is not."""
-    good, problems = [], []
+    good: list[_Item] = []
+    problems: list[str] = []
     for item in items:
         try:
-            good.append(model.model_validate(item))  # type: ignore[attr-defined]
+            good.append(model.model_validate(item))
         except ValidationError as error:
             fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
             where = ".".join(str(part) for part in fault["loc"])[:80]

@@ -37,7 +37,7 @@ def wished(spec: AnyLight, call: Call) -> Wish:
         return Wish("off")
     return Wish(
         "on",
-        None if level is None else _reachable(round(level), spec.brightness_scale),
+        None if level is None else _reachable(round(level), spec.scale),
         NAMES[color] if isinstance(color, str) else None,
         _white(spec, call) if "temperature" in args else None,
     )
@@ -67,7 +67,7 @@ def _temperature(spec: AnyLight, kelvin: int) -> int:
 def json_light(spec: JsonLight, wish: Wish) -> tuple[Message, ...]:
     body: dict[str, object] = {"state": str(wish.value).upper()}
     if wish.brightness is not None:
-        body["brightness"] = _steps(wish.brightness, spec.brightness_scale)
+        body["brightness"] = _steps(wish.brightness, spec.scale)
     if wish.color is not None:
         body["color"] = _json_color(spec.color_space, wish.color)
     if wish.kelvin is not None:
@@ -110,7 +110,7 @@ def _style(spec: Light, wish: Wish) -> list[Message]:
     if level is None and wish.value == "on" and spec.on_command_type == "brightness":
         level = 100
     if level is not None and spec.brightness_command_topic:
-        steps = _steps(level, spec.brightness_scale)
+        steps = _steps(level, spec.scale)
         template = spec.brightness_command_template
         found.append(message(spec.brightness_command_topic, template, steps))
     return found
@@ -140,7 +140,7 @@ def _color(spec: Light, color: RGB) -> Message:
 def template_light(spec: TemplateLight, wish: Wish) -> tuple[Message, ...]:
     names: dict[str, object] = {"state": wish.value}
     if wish.brightness is not None:
-        names["brightness"] = _steps(wish.brightness, spec.brightness_scale)
+        names["brightness"] = _steps(wish.brightness, spec.scale)
     if wish.kelvin is not None:
         names["color_temp"] = _temperature(spec, wish.kelvin)
     if wish.color is not None:

@@ -39,7 +39,7 @@ def _list(value: object) -> object:
 Text = Annotated[str, BeforeValidator(_text), Field(max_length=256)]
 Topic = Annotated[str, AfterValidator(_topic)]
 ValueTemplate = Annotated[str, AfterValidator(_template)]
-Words = Annotated[tuple[Text, ...], Field(max_length=256)]
+Words = Annotated[tuple[Text, ...], Field(max_length=1000)]
 """Modes, presets, options."""
 Number = Annotated[float, Field(ge=-1e9, le=1e9)]
 
@@ -83,7 +83,8 @@ class Reading:
 
     topic: str
     fields: frozenset[str]
-    """Fields of ``EntityState`` it tells; ``motion`` where it also tells that all is still."""
+    """Fields of ``EntityState`` it tells; ``motion`` where it also tells that all is still,
+    ``color_mode`` where it tells which of colour and white is shown."""
     read: Callable[[str, EntityState], Said | None]
     """From the rendered text and what was known; None when the text says nothing usable."""
     template: str | None = None

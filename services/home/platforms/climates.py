@@ -41,6 +41,7 @@ class _Heating(Platform):
     temperature_unit: Literal["C", "F"] = "C"
     min_temp: Number | None = None
     max_temp: Number | None = None
+    temp_step: Number = Field(default=1.0, gt=0)
     power_command_topic: Topic | None = None
     power_command_template: ValueTemplate | None = None
     payload_on: Text = "ON"
@@ -64,7 +65,6 @@ class _Heating(Platform):
 
 class Climate(_Heating):
     modes: Words = ("auto", "off", "cool", "heat", "dry", "fan_only")
-    temp_step: Number = Field(default=1.0, gt=0)
     temperature_high_command_topic: Topic | None = None
     temperature_high_command_template: ValueTemplate | None = None
     temperature_high_state_topic: Topic | None = None
@@ -145,7 +145,6 @@ class WaterHeater(_Heating):
     modes: Words = (
         "off", "eco", "electric", "gas", "heat_pump", "high_demand", "performance",
     )  # fmt: skip
-    temp_step: Literal[1] = 1
 
     @property
     def temperature_range(self) -> tuple[float, float]:

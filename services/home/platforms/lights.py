@@ -45,6 +45,11 @@ class _Light(Platform):
         high = self.max_kelvin or mireds_to_kelvin(self.min_mireds or 0) or 6535
         return round(min(low, high)), round(max(low, high))
 
+    @property
+    def scale(self) -> int:
+        """Its brightest, in its own steps."""
+        return 255
+
     def kelvin(self, value: object) -> int | None:
         """A colour temperature of a state message, in kelvin."""
         found = number(value)
@@ -53,6 +58,14 @@ class _Light(Platform):
         kelvin = found if self.color_temp_kelvin else mireds_to_kelvin(found)
         return round(kelvin) if KELVIN[0] <= kelvin <= KELVIN[1] else None
 
+    def _brightness(self, text: str, _known: EntityState) -> Said | None:
+        found = percent(text, self.scale)
+        return None if found is None else {"brightness": found}
+
+    def _white(self, text: str, _known: EntityState) -> Said | None:
+        found = self.kelvin(text)
+        return None if found is None else {"kelvin": found}
+
 
 class JsonLight(_Light):
     """A light that takes and tells everything in one JSON object."""
@@ -60,6 +73,10 @@ class JsonLight(_Light):
     brightness: bool = False
     brightness_scale: int = Field(default=255, ge=1, le=65535)
     supported_color_modes: Words = ()
+
+    @property
+    def scale(self) -> int:
+        return self.brightness_scale
 
     @property
     def color_space(self) -> str | None:
@@ -89,7 +106,7 @@ class JsonLight(_Light):
         mode = body.get("color_mode")
         white = mode in ("color_temp", "white")
         said: dict[str, object] = {
-            "brightness": percent(body.get("brightness"), self.brightness_scale),
+            "brightness": percent(body.get("brightness"), self.scale),
             "color": None if white else json_color(body.get("color")),
             "kelvin": None if mode != "color_temp" and mode is not None
             else self.kelvin(body.get("color_temp")),
@@ -144,6 +161,10 @@ class Light(_Light):
     xy_value_template: ValueTemplate | None = None
 
     @property
+    def scale(self) -> int:
+        return self.brightness_scale
+
+    @property
     def color_space(self) -> str | None:
         """The space colours are sent in."""
         for space in ("rgb", "hs", "xy", "rgbw", "rgbww"):
@@ -177,15 +198,6 @@ class Light(_Light):
             found += told_by(topic, template, _Colour(space, count), "color")
         return found
 
-    def _brightness(self, text: str, _known: EntityState) -> Said | None:
-        found = percent(text, self.brightness_scale)
-        return None if found is None else {"brightness": found}
-
-    def _white(self, text: str, _known: EntityState) -> Said | None:
-        found = self.kelvin(text)
-        return None if found is None else {"kelvin": found}
-
-
 class TemplateLight(_Light):
     """A light whose every message is written and read by templates."""
 
@@ -197,8 +209,6 @@ class TemplateLight(_Light):
     red_template: ValueTemplate | None = None
     green_template: ValueTemplate | None = None
     blue_template: ValueTemplate | None = None
-
-    brightness_scale: Literal[255] = 255
 
     @property
     def features(self) -> frozenset[str]:
@@ -226,15 +236,6 @@ class TemplateLight(_Light):
             for index, template in enumerate(shades):
                 found += told_by(self.state_topic, template, shade(index), "color")
         return found
-
-    def _brightness(self, text: str, _known: EntityState) -> Said | None:
-        found = percent(text, self.brightness_scale)
-        return None if found is None else {"brightness": found}
-
-    def _white(self, text: str, _known: EntityState) -> Said | None:
-        found = self.kelvin(text)
-        return None if found is None else {"kelvin": found}
-
 
 def _part(index: int, text: str, known: EntityState) -> Said | None:
     """One of red, green and blue; the others stay as they were."""
