@@ -177,7 +177,8 @@ def _shutters(relays: tuple[int, ...]) -> int:
 def _name(config: _Config, number: int) -> str | None:
     own = config.friendly_names[number] if number < len(config.friendly_names) else None
     if own is None:
-        return None if config.relays[1:] == () else f"{number + 1}"
+        several = sum(kind > 0 for kind in config.relays) > 1
+        return f"{number + 1}" if several else None
     return None if number == 0 and own == config.name else own
 
 
