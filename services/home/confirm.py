@@ -12,8 +12,8 @@ from services.home.commands import Wish, proving_topics
 from services.home.entities import Entity
 from services.language.outcome import DeviceResult, Status
 
-_REFUSING = {"lock": "jammed", "vacuum": "error"}
-"""The state by which a device of a domain says that it could not."""
+_REFUSING = frozenset({("lock", "jammed"), ("vacuum", "error")})
+"""Domain and state by which a device says that it could not."""
 
 
 @dataclass
@@ -50,9 +50,7 @@ class Confirmation:
         one.proven = one.proven or spec.stands_for(topic) in proving_topics(spec, one.wish)
         if not entity.available(now_s):
             one.status = "unavailable"
-        elif topic in spec.state_topics and entity.state.value == _REFUSING.get(
-            entity.domain, ""
-        ):
+        elif topic in spec.state_topics and (entity.domain, entity.state.value) in _REFUSING:
             one.status = "rejected"
         elif one.proven and self._done(one, entity):
             one.status = "confirmed"

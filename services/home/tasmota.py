@@ -216,26 +216,34 @@ def _light(config: _Config, number: int, place: int) -> dict[str, object]:
             "brightness_scale": 100,
         }
     if kind in (_WHITES, _RGBCW):
-        low, high = _REDUCED_MIREDS if config.on(_REDUCED) else _MIREDS
-        body |= {
-            "color_temp_command_topic": config.commands + "CT",
-            "color_temp_state_topic": config.results,
-            "color_temp_value_template": "{{ value_json.CT }}",
-            "min_mireds": low,
-            "max_mireds": high,
-        }
+        body |= _whites(config)
     if kind in (_RGB, _RGBW, _RGBCW):
-        body |= {
-            "hs_command_topic": config.commands + "Backlog",
-            "hs_command_template": (
-                "NoDelay;HsbColor1 {{ hue | round }};NoDelay;HsbColor2 {{ sat | round }}"
-            ),
-            "hs_state_topic": config.results,
-            "hs_value_template": (
-                "{% set hsb = value_json.HSBColor.split(',') %}{{ hsb[0] }},{{ hsb[1] }}"
-            ),
-        }
+        body |= _colors(config)
     return body
+
+
+def _whites(config: _Config) -> dict[str, object]:
+    low, high = _REDUCED_MIREDS if config.on(_REDUCED) else _MIREDS
+    return {
+        "color_temp_command_topic": config.commands + "CT",
+        "color_temp_state_topic": config.results,
+        "color_temp_value_template": "{{ value_json.CT }}",
+        "min_mireds": low,
+        "max_mireds": high,
+    }
+
+
+def _colors(config: _Config) -> dict[str, object]:
+    return {
+        "hs_command_topic": config.commands + "Backlog",
+        "hs_command_template": (
+            "NoDelay;HsbColor1 {{ hue | round }};NoDelay;HsbColor2 {{ sat | round }}"
+        ),
+        "hs_state_topic": config.results,
+        "hs_value_template": (
+            "{% set hsb = value_json.HSBColor.split(',') %}{{ hsb[0] }},{{ hsb[1] }}"
+        ),
+    }
 
 
 def _fan(config: _Config) -> dict[str, object]:

@@ -133,3 +133,14 @@ def test_one_topic_that_stands_for_another_proves_as_well() -> None:
     confirmation.expect(plug, command(plug, Call.of("HassTurnOn")).wish)
     for heard in home.hear("report", b'{"POWER": "ON"}', 1.0):
         assert confirmation.heard(heard, "report", 1.0)
+
+
+def test_a_text_may_be_emptied() -> None:
+    home = registry(
+        ("text/sign", {"name": "Sign", "command_topic": "set", "state_topic": "sign"})
+    )
+    (sign,) = home.snapshot()
+    confirmation = Confirmation()
+    confirmation.expect(sign, command(sign, Call.of("LinnetSetText", text="")).wish)
+    (heard,) = home.hear("sign", b"", 1.0)
+    assert confirmation.heard(heard, "sign", 1.0)
