@@ -68,8 +68,17 @@ def _details(spec: Platform, state: EntityState) -> list[str | None]:
         return [
             _said("set to {} percent", state.humidity if running else None),
             _said("now at {} percent", state.current_humidity),
+            _mode(state.mode if running else None),
         ]
+    if isinstance(spec, Fan) and running:
+        return [_mode(state.mode), "oscillating" if state.oscillating else None]
+    if isinstance(spec, Cover):
+        return [_said("slats at {} percent", state.tilt)]
     return []
+
+
+def _mode(mode: str | None) -> str | None:
+    return None if mode in (None, "", "none") else f"in {mode} mode".replace("_", " ")
 
 
 def _said(sentence: str, value: float | None) -> str | None:
