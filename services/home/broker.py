@@ -18,7 +18,7 @@ import ssl
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -95,8 +95,11 @@ class BrokerLink:
         *,
         name: str = "linnet",
         status_topic: str | None = None,
+        large: Mapping[str, int] | None = None,
     ) -> None:
+        """``large``: topics on which more than ``MAX_PAYLOAD_BYTES`` are read, and how many."""
         self.address = address
+        self._large = dict(large or {})
         self._on_message = on_message
         self._on_state = on_state
         self._status_topic = status_topic
@@ -264,7 +267,7 @@ class BrokerLink:
             topic = message.topic
         except UnicodeDecodeError:
             return
-        if len(message.payload) > MAX_PAYLOAD_BYTES:
+        if len(message.payload) > self._large.get(topic, MAX_PAYLOAD_BYTES):
             self._drop_oversized(topic, len(message.payload))
             return
         received = Message(topic, bytes(message.payload), message.retain)
@@ -287,7 +290,7 @@ class BrokerLink:
         self._oversized.add(topic)
         log.warning(
             "dropped a message of %d bytes on %.200r: at most %d are read",
-            size, topic, MAX_PAYLOAD_BYTES,
+            size, topic, self._large.get(topic, MAX_PAYLOAD_BYTES),
         )  # fmt: skip
 
     def _send_subscriptions(self, filters: list[str]) -> None:

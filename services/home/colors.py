@@ -60,6 +60,11 @@ def from_xy(x: float, y: float) -> RGB:
     return red, green, blue
 
 
+def mireds_to_kelvin(mireds: float) -> float:
+    """Colour temperature, either way round (a million divided by it); 0 stays 0."""
+    return 1_000_000 / mireds if mireds > 0 else 0.0
+
+
 def alike(one: RGB, other: RGB) -> bool:
     """Whether a person would call both by the same name; brightness does not count."""
     (hue, saturation), (other_hue, other_saturation) = to_hs(one), to_hs(other)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from services.home.commands import Wish, proving_topic
+from services.home.commands import Wish, proving_topics
 from services.home.entities import Entity
 from services.language.outcome import DeviceResult, Status
 
-_REFUSING = frozenset({"jammed"})
-"""States by which a device says that it could not."""
+_REFUSING = frozenset({("lock", "jammed"), ("vacuum", "error")})
+"""Domain and state by which a device says that it could not."""
 
 
 @dataclass
@@ -22,7 +22,9 @@ class _Waiting:
     wish: Wish
     status: Status | None = None
     proven: bool = False
-    """Its proving topic has been heard since the command was sent."""
+    """A topic that proves the wish has been heard since the command was sent."""
+    state: str | None = None
+    """What it said that it does, where that is not yet what was asked for."""
 
 
 class Confirmation:
@@ -37,7 +39,7 @@ class Confirmation:
 
     def settle(self, entity: Entity, status: Status) -> None:
         """A result that needs no waiting: known to be offline, or never sent."""
-        self._waiting[entity.entity_id] = _Waiting(entity, Wish(""), status)
+        self._waiting[entity.entity_id] = _Waiting(entity, Wish(), status)
 
     def heard(self, entity: Entity, topic: str, now_s: float) -> bool:
         """Take in what a device has just said on a topic; True when this confirms the wish."""
@@ -45,14 +47,25 @@ class Confirmation:
         if one is None or one.status is not None:
             return False
         spec = entity.found.spec
-        one.proven = one.proven or topic == proving_topic(spec, one.wish)
+        one.proven = one.proven or spec.stands_for(topic) in proving_topics(spec, one.wish)
         if not entity.available(now_s):
             one.status = "unavailable"
-        elif topic in spec.state_topics and entity.state.value in _REFUSING:
+        elif topic in spec.state_topics and (entity.domain, entity.state.value) in _REFUSING:
             one.status = "rejected"
-        elif one.proven and one.wish.met_by(entity.state):
+        elif one.proven and self._done(one, entity):
             one.status = "confirmed"
         return one.status == "confirmed"
+
+    def _done(self, one: _Waiting, now: Entity) -> bool:
+        """As wished; or on its way there, which takes longer than anybody waits for an answer."""
+        begun = one.wish.begun(one.entity.state, now.state)
+        met = one.wish.met_by(now.state)
+        if now.state.value in one.wish.moving:
+            begun = now.state.value
+        elif met:
+            begun = None
+        one.state = begun
+        return met or begun is not None
 
     @property
     def settled(self) -> bool:
@@ -61,9 +74,10 @@ class Confirmation:
     def results(self) -> tuple[DeviceResult, ...]:
         """What is known now; devices that said nothing in time are ``timeout``.
 
-        No states: a confirmed wish is the state, and of the others nothing is sure.
+        A state only where a slow device has begun (``opening``): else a confirmed wish is the
+        state, and of the others nothing is sure.
         """
         return tuple(
-            DeviceResult(entity_id, one.entity.name, one.status or "timeout")
+            DeviceResult(entity_id, one.entity.name, one.status or "timeout", one.state)
             for entity_id, one in self._waiting.items()
         )

@@ -12,20 +12,23 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
-from services.home import discovery
 from services.home.broker import BrokerAddress, BrokerError, BrokerLink, LinkState, Message
-from services.home.commands import Command, proving_topic
+from services.home.commands import Command, proving_topics
 from services.home.confirm import Confirmation
-from services.home.discovery import DiscoveryError
+from services.home.discovery import Announcement, DiscoveryError
 from services.home.entities import Entity, Registry
 from services.home.home_map import HomeMap
 from services.home.presence.identity import is_appliance
+from services.home.sources import Sources
 from services.language.homeview import HomeView
 from services.language.outcome import DeviceResult, Status
 
 log = logging.getLogger(__name__)
+
+PROBLEMS_TOLD = 10
+"""Faults of one announcement that are logged; a hub may have hundreds of parts."""
 
 
 class Devices:
@@ -41,23 +44,30 @@ class Devices:
         status_topic: str | None,
         ask_to_announce: bool,
         home_map: HomeMap,
+        zigbee2mqtt: Sequence[str] = ("zigbee2mqtt",),
     ) -> None:
         """
         Args:
             confirmed: told the turn and entity of each wish met, on the connection's thread.
             home_map: the owner's word on rooms, floors and names.
+            zigbee2mqtt: base topics of the zigbee2mqtt bridges.
         """
         self._prefix, self._clock, self._confirmed = prefix, clock, confirmed
         self._ask_to_announce = ask_to_announce
         self._changed = threading.Condition()
         self._registry = Registry(home_map)
+        self._sources = Sources(prefix, zigbee2mqtt)
         self._confirmations: list[tuple[int, Confirmation]] = []
         self._last_news_s = time.monotonic()
         self._stopping = threading.Event()
         self._link = BrokerLink(
-            address, self._received, self._link_changed, status_topic=status_topic
+            address,
+            self._received,
+            self._link_changed,
+            status_topic=status_topic,
+            large=self._sources.large,
         )
-        self._link.subscribe(discovery.filters(prefix))
+        self._link.subscribe(self._sources.filters)
 
     def start(self) -> None:
         self._link.start()
@@ -106,13 +116,16 @@ class Devices:
                 self._confirmations.remove(entry)
 
     def send(self, entity: Entity, sending: Command, confirmation: Confirmation) -> None:
-        """Publish a command and expect its wish. Raises as ``BrokerLink.publish``."""
+        """Publish a command and expect its wish. Raises as ``BrokerLink.publish``.
+
+        What cannot tell (a button, a device without a state topic) is settled as ``sent``.
+        """
         with self._changed:
             confirmation.expect(entity, sending.wish)
         for topic, payload in sending.messages:
             self._link.publish(topic, payload)
-        if proving_topic(entity.found.spec, sending.wish) is None:
-            self.settle(entity, "timeout", confirmation)
+        if not proving_topics(entity.found.spec, sending.wish):
+            self.settle(entity, "sent", confirmation)
 
     def settle(self, entity: Entity, status: Status, confirmation: Confirmation) -> None:
         with self._changed:
@@ -133,7 +146,7 @@ class Devices:
     # --- the connection's thread ---------------------------------------------------------------
 
     def _received(self, message: Message) -> None:
-        if discovery.is_config_topic(message.topic, self._prefix):
+        if self._sources.speaks_on(message.topic):
             self._announced(message)
             return
         done: list[tuple[int, str]] = []
@@ -156,19 +169,27 @@ class Devices:
         if is_appliance(message.topic, self._prefix):
             return
         try:
-            announcement = discovery.parse(message.topic, message.payload, self._prefix)
+            announcements = self._sources.read(message.topic, message.payload)
         except DiscoveryError as error:
             log.warning("ignored the announcement on %.200r: %s", message.topic, error)
             return
-        for problem in announcement.problems:
-            log.warning("ignored a component announced on %.200r: %s", message.topic, problem)
-        with self._changed:
-            before = self._registry.topics()
-            fresh = self._registry.apply(announcement)
-            gone = before - self._registry.topics()
-            self._last_news_s = time.monotonic()
-        self._link.unsubscribe(sorted(gone))
-        self._link.subscribe(sorted(fresh))
+        for announcement in announcements:
+            for problem in announcement.problems[:PROBLEMS_TOLD]:
+                log.warning("ignored a part announced on %.200r: %s", message.topic, problem)
+            with self._changed:
+                change = self._registry.apply(announcement)
+                self._last_news_s = time.monotonic()
+            self._link.unsubscribe(sorted(change.gone))
+            self._link.subscribe(sorted(change.fresh))
+            self._ask(announcement)
+
+    def _ask(self, announcement: Announcement) -> None:
+        """After subscribing: the answers are not retained."""
+        for topic, payload in announcement.questions:
+            try:
+                self._link.publish(topic, payload)
+            except BrokerError as error:
+                log.debug("a device was not asked for its state: %s", error)
 
     def _link_changed(self, state: LinkState) -> None:
         with self._changed:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from services.home.abbreviations import expand, resolve_base
-from services.home.platforms import LIGHTS, MODELS, Spec
+from services.home.platforms import LIGHTS, MODELS, Platform
 from services.home.templates import parse_json
 
 PREFIX = "homeassistant"
@@ -47,7 +47,10 @@ class DiscoveredEntity:
     """What it would like to be called after the dot of its entity id."""
     area: str | None
     unique_id: str | None
-    spec: Spec
+    spec: Platform
+    native: bool = False
+    """Told in its maker's own words; what the same device says by Home Assistant's discovery
+    comes before it."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,10 @@ class Announcement:
     entities: tuple[DiscoveredEntity, ...] = ()
     problems: tuple[str, ...] = ()
     """Components of a device that were skipped, and why."""
+    moving: bool = False
+    """Its entities go away only to come back on another topic: what belongs to them is kept."""
+    questions: tuple[tuple[str, bytes], ...] = ()
+    """Messages that ask a device for its state where it does not leave it with the broker."""
 
 
 def filters(prefix: str = PREFIX) -> tuple[str, ...]:
@@ -84,11 +91,12 @@ def parse(topic: str, payload: bytes, prefix: str = PREFIX) -> Announcement:
     body = parse_json(payload)
     if not isinstance(body, dict):
         raise DiscoveryError("payload is not a JSON object")
+    body = expand(body)
     if body.get("migrate_discovery") is True:
-        return Announcement(topic)
+        return Announcement(topic, moving=True)
     if platform == "device":
-        return _device(topic, object_id, expand(body))
-    found = _component(topic, platform, object_id, expand(body))
+        return _device(topic, object_id, body)
+    found = component(topic, platform, object_id, body)
     return Announcement(topic, () if found is None else (found,))
 
 
@@ -111,9 +119,9 @@ def _device(topic: str, object_id: str, body: dict[str, object]) -> Announcement
     shared = {key: body[key] for key in _SHARED if key in body}
     entities: list[DiscoveredEntity] = []
     problems: list[str] = []
-    for key, component in components.items():
+    for key, part in components.items():
         try:
-            found = _device_component(f"{topic}#{key}", f"{object_id}_{key}", component, shared)
+            found = _device_component(f"{topic}#{key}", f"{object_id}_{key}", part, shared)
         except DiscoveryError as error:
             problems.append(str(error))
         else:
@@ -122,27 +130,32 @@ def _device(topic: str, object_id: str, body: dict[str, object]) -> Announcement
 
 
 def _device_component(
-    key: str, object_id: str, component: object, shared: Mapping[str, object]
+    key: str, object_id: str, part: object, shared: Mapping[str, object]
 ) -> DiscoveredEntity | None:
-    if not isinstance(component, Mapping):
+    if not isinstance(part, Mapping):
         raise DiscoveryError("a component is not an object")
-    body = expand(component)
+    body = expand(part)
     platform = body.pop("platform", None)
     if not isinstance(platform, str):
         raise DiscoveryError("a component lacks its platform")
     # A component that is its platform and nothing else has been removed.
-    return _component(key, platform, object_id, {**shared, **body}) if body else None
+    return component(key, platform, object_id, {**shared, **body}) if body else None
 
 
-def _component(
-    key: str, platform: str, object_id: str, body: dict[str, object]
+def component(
+    key: str, platform: str, object_id: str, body: dict[str, object], *, native: bool = False
 ) -> DiscoveredEntity | None:
-    schema = body.pop("schema", "basic") if platform == "light" else "basic"
-    model: type[Spec] | None = MODELS.get(platform)
+    """One entity from long keys; None for a platform we do not speak of.
+
+    Raises:
+        DiscoveryError: malformed.
+    """
+    model: type[Platform] | None = MODELS.get(platform)
     if platform == "light":
+        schema = body.get("schema", "basic")
         model = LIGHTS.get(schema) if isinstance(schema, str) else None
         if model is None:
-            raise DiscoveryError("light schema is not json or default")
+            raise DiscoveryError("light schema is not json, default or template")
     if model is None:
         return None
     try:
@@ -160,10 +173,11 @@ def _component(
         area=spec.device.suggested_area,
         unique_id=spec.unique_id,
         spec=spec,
+        native=native,
     )
 
 
-def _name(spec: Spec, object_id: str) -> str:
+def _name(spec: Platform, object_id: str) -> str:
     """``<device> <entity>``; a null name takes the device's, a device without one adds nothing."""
     device, own = spec.device.name, spec.name
     if own is None:
@@ -173,7 +187,7 @@ def _name(spec: Spec, object_id: str) -> str:
     return f"{device} {own}"
 
 
-def _suggested_id(spec: Spec, name: str) -> str:
+def _suggested_id(spec: Platform, name: str) -> str:
     wished = spec.default_entity_id or spec.object_id
     return wished.rpartition(".")[2] if wished else name
 

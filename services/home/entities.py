@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from services.home.discovery import Announcement, DiscoveredEntity
 from services.home.home_map import HomeMap
 from services.home.platforms import AvailabilityTopic, BinarySensor, Sensor
-from services.home.states import UNKNOWN, EntityState, read_state
+from services.home.sightings import Sightings
+from services.home.states import UNKNOWN, EntityState, read_state, told
 from services.home.templates import TemplateFailed, TemplateRefused, render
 from services.language.homeview import EntityView, HomeView
 from services.language.spoken import spoken
 
 log = logging.getLogger(__name__)
 
-MAX_ENTITIES = 1000
+MAX_ENTITIES = 20_000
 """More than this many are not taken in: a broker gone wild must not fill the memory."""
+MAX_MOVING = 1000
+"""Ids that are kept for who is on the way to another topic."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,21 @@ class Entity:
     def features(self) -> frozenset[str]:
         return self.found.spec.features
 
+    @property
+    def choices(self) -> Mapping[str, tuple[str, ...]]:
+        """Argument of a call → the words it may have here: modes, options, fan modes."""
+        return self.found.spec.choices
+
+    @property
+    def exposed(self) -> bool:
+        """Whether people speak of it: settings, diagnoses and what its maker left off are not."""
+        return self.found.spec.exposed
+
+    @property
+    def told(self) -> str | None:
+        """All that is worth telling of its state, in words; None when nothing is known."""
+        return told(self.found.spec, self.state)
+
     def available(self, now_s: float) -> bool:
         """Whether it may be commanded or believed.
 
@@ -80,40 +98,53 @@ class Entity:
         return (*spec.state_topics, *(t.topic for t in spec.availability_topics))
 
 
+@dataclass(frozen=True)
+class Change:
+    """What an announcement means for who listens to the broker."""
+
+    fresh: frozenset[str] = frozenset()
+    """Topics of entities that are new: their retained messages are wanted now, even where
+    somebody else listens to the same topic already."""
+    gone: frozenset[str] = frozenset()
+    """Topics that nobody speaks on any more."""
+
+
 class Registry:
     """All entities by id."""
 
-    def __init__(self, home_map: HomeMap | None = None) -> None:
-        """``home_map``: the owner's word, over what a device announces."""
-        self._map = home_map or HomeMap()
-        self._entities: dict[str, Entity] = {}
-        self._sources: dict[str, list[str]] = {}
-        self._listeners: dict[str, dict[str, None]] = {}
-
-    def apply(self, announcement: Announcement) -> frozenset[str]:
-        """Replace all that this topic announced before; states survive an equal announcement.
-
-        Returns the topics of entities that are new: their retained messages are wanted now, even
-        where somebody else listens to the same topic already.
+    def __init__(self, home_map: HomeMap | None = None, limit: int = MAX_ENTITIES) -> None:
         """
-        topic = announcement.topic
-        before = {self._entities[i].found.key: i for i in self._sources.get(topic, ())}
-        kept: list[str] = []
-        gone = dict(before)
-        for found in announcement.entities:
-            if found.key in before and self._entities[before[found.key]].found == found:
-                kept.append(gone.pop(found.key))
-        for entity_id in gone.values():
-            self._remove(entity_id)
-        self._sources[topic] = kept
-        kept_before = frozenset(kept)
-        for found in announcement.entities:
-            if found.key not in before or found.key in gone:
-                self._add(topic, found)
-        fresh = [i for i in self._sources[topic] if i not in kept_before]
-        if not self._sources[topic]:
-            del self._sources[topic]
-        return frozenset(t for i in fresh for t in self._entities[i].topics)
+        Args:
+            home_map: the owner's word, over what a device announces.
+            limit: entities that are taken in at most.
+        """
+        self._map = home_map or HomeMap()
+        self._sightings = Sightings(limit)
+        self._entities: dict[str, Entity] = {}
+        self._ids: dict[str, str] = {}
+        """Key of an announced entity → its id here."""
+        self._kept_ids: dict[str, str] = {}
+        """Who moves to another topic keeps its id: domain and unique id → entity id."""
+        self._numbers: dict[str, int] = {}
+        self._listeners: dict[str, dict[str, None]] = {}
+        self._snapshot: tuple[Entity, ...] | None = None
+        self._view: HomeView | None = None
+
+    def apply(self, announcement: Announcement) -> Change:
+        """Replace all that this topic announced before; states survive an equal announcement."""
+        shown, hidden = self._sightings.see(announcement)
+        if not shown and not hidden:
+            return Change()
+        self._snapshot = self._view = None
+        gone: set[str] = set()
+        for found in hidden:
+            gone.update(self._remove(found, keep_id=announcement.moving))
+        fresh: set[str] = set()
+        for found in shown:
+            fresh.update(self._add(found))
+        return Change(
+            frozenset(fresh), frozenset(topic for topic in gone if topic not in self._listeners)
+        )
 
     def hear(self, topic: str, payload: bytes, now_s: float) -> tuple[Entity, ...]:
         """Take in one message; the entities whose state or availability it spoke of."""
@@ -123,6 +154,8 @@ class Registry:
             if fresh is not None:
                 self._entities[entity_id] = fresh
                 touched.append(fresh)
+        if touched:
+            self._snapshot = None
         return tuple(touched)
 
     def forget_states(self) -> None:
@@ -131,63 +164,75 @@ class Registry:
             self._entities[entity_id] = replace(
                 entity, state=UNKNOWN, heard_at_s=None, online={}, last_word=None
             )
+        self._snapshot = None
 
     def topics(self) -> frozenset[str]:
         """Every topic that somebody's state or availability comes on."""
         return frozenset(self._listeners)
 
     def snapshot(self) -> tuple[Entity, ...]:
-        return tuple(self._entities.values())
+        if self._snapshot is None:
+            self._snapshot = tuple(self._entities.values())
+        return self._snapshot
 
     def view(self, here: str | None = None) -> HomeView:
-        """What a model may know: sorted, so that equal homes make equal prompts."""
-        entities = sorted(self._entities.values(), key=lambda e: e.entity_id)
-        return HomeView(
-            entities=tuple(_viewed(e) for e in entities),
-            areas=tuple(sorted({e.area for e in entities if e.area})),
-            floors=tuple(sorted({e.floor for e in entities if e.floor})),
-            here=spoken(here) if here else None,
-        )
+        """What a model may know: the exposed, sorted, so that equal homes make equal prompts."""
+        if self._view is None:
+            exposed = (e for e in self._entities.values() if e.exposed)
+            entities = sorted(exposed, key=lambda e: e.entity_id)
+            self._view = HomeView(
+                entities=tuple(_viewed(e) for e in entities),
+                areas=tuple(sorted({e.area for e in entities if e.area})),
+                floors=tuple(sorted({e.floor for e in entities if e.floor})),
+            )
+        return replace(self._view, here=spoken(here) if here else None)
 
-    def _add(self, topic: str, found: DiscoveredEntity) -> None:
+    def _add(self, found: DiscoveredEntity) -> tuple[str, ...]:
+        """The topics of the new entity, none when it cannot be taken in."""
         name = spoken(found.name)
         if not name:
             log.warning("skipped a %s: its name has no letters that can be spoken", found.domain)
-            return
-        if len(self._entities) >= MAX_ENTITIES:
-            log.warning("skipped a %s: the home holds %d already", found.domain, MAX_ENTITIES)
-            return
-        if self._twin(found):
-            log.info("skipped a %s announced twice under one unique_id", found.domain)
-            return
-        entity_id = self._free_id(found.domain, found.suggested_id)
+            return ()
+        entity_id = self._free_id(found)
         area = spoken(self._map.areas.get(entity_id, found.area or "")) or None
         floor = self._map.floors.get(area or "")
         aliases = tuple(self._map.aliases.get(entity_id, ()))
         entity = Entity(found, entity_id, name, area, floor, aliases)
         self._entities[entity_id] = entity
-        self._sources.setdefault(topic, []).append(entity_id)
+        self._ids[found.key] = entity_id
         for heard in entity.topics:
             self._listeners.setdefault(heard, {})[entity_id] = None
+        return entity.topics
 
-    def _remove(self, entity_id: str) -> None:
+    def _remove(self, found: DiscoveredEntity, *, keep_id: bool) -> tuple[str, ...]:
+        entity_id = self._ids.pop(found.key, None)
+        if entity_id is None:
+            return ()
         entity = self._entities.pop(entity_id)
+        if keep_id and found.unique_id is not None and len(self._kept_ids) < MAX_MOVING:
+            self._kept_ids[f"{found.domain} {found.unique_id}"] = entity_id
+        self._numbers.pop(entity_id.rpartition("_")[0], None)
+        self._numbers.pop(entity_id, None)
         for topic in set(entity.topics):
             del self._listeners[topic][entity_id]
             if not self._listeners[topic]:
                 del self._listeners[topic]
+        return entity.topics
 
-    def _twin(self, found: DiscoveredEntity) -> bool:
-        """A device that announces itself in both forms is one device; the first form stays."""
-        return found.unique_id is not None and any(
-            e.found.unique_id == found.unique_id and e.domain == found.domain
-            for e in self._entities.values()
-        )
-
-    def _free_id(self, domain: str, wish: str) -> str:
-        slug = re.sub(r"[^a-z0-9]+", "_", wish.lower()).strip("_")[:64] or "unnamed"
-        ids = (f"{domain}.{slug}" + (f"_{n}" if n > 1 else "") for n in range(1, MAX_ENTITIES + 2))
-        return next(i for i in ids if i not in self._entities)
+    def _free_id(self, found: DiscoveredEntity) -> str:
+        kept = self._kept_ids.pop(f"{found.domain} {found.unique_id}", None)
+        if kept is not None and kept not in self._entities:
+            return kept
+        slug = re.sub(r"[^a-z0-9]+", "_", found.suggested_id.lower()).strip("_")[:64]
+        first = f"{found.domain}.{slug or 'unnamed'}"
+        number = self._numbers.get(first, 1)
+        taken = set(self._kept_ids.values())
+        while (wish := first + (f"_{number}" if number > 1 else "")) in self._entities or (
+            wish in taken
+        ):
+            number += 1
+        self._numbers[first] = number
+        return wish
 
 
 def find(entities: Iterable[Entity], entity_id: str) -> Entity | None:

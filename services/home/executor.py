@@ -4,7 +4,7 @@
 says that it is so. It blocks its caller for at most the time-out; a thread of the home rings the
 timers. What is risky is not done on one sentence: ``execute`` asks, ``confirm`` takes the answer.
 
-Limits: a device without a state topic can never be confirmed and is reported as ``timeout``.
+Limits: a device without a state topic can never be confirmed and is reported as ``sent``.
 """
 
 from __future__ import annotations
@@ -260,7 +260,7 @@ class Home:
         """What an entity last said, None if nothing yet, if it is there to stand behind it."""
         if not entity.available(self._clock()):
             return DeviceResult(entity.entity_id, entity.name, "unavailable")
-        return DeviceResult(entity.entity_id, entity.name, "confirmed", entity.state.value)
+        return DeviceResult(entity.entity_id, entity.name, "confirmed", entity.told)
 
     def _undo(self, call: Call, turn: _Turn) -> Outcome:
         """Lead the last command's devices back; risky steps are asked about like any others."""

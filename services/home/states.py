@@ -2,185 +2,86 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
-from services.home.colors import RGB, from_hs, from_xy
-from services.home.platforms import (
-    BinarySensor,
-    Cover,
-    JsonLight,
-    Light,
-    Lock,
-    Sensor,
-    Spec,
-    Switch,
-)
-from services.home.templates import TemplateFailed, TemplateRefused, parse_json, render
-from services.language.spoken import spoken
+from services.home.platforms import Climate, Cover, Fan, Humidifier, Platform, Valve, WaterHeater
+from services.home.state import UNKNOWN, EntityState
+from services.home.templates import TemplateFailed, TemplateRefused, render
+
+__all__ = ["UNKNOWN", "EntityState", "read_state", "told"]
 
 
-@dataclass(frozen=True)
-class EntityState:
-    """What is known of an entity; None where nothing was heard."""
-
-    value: str | None = None
-    """State as it may be told: ``on``, ``locked``, ``21.5 degrees``."""
-    brightness: int | None = None
-    """Percent, 1..100 for a light that shines."""
-    color: RGB | None = None
-
-
-UNKNOWN = EntityState()
-
-
-def read_state(spec: Spec, topic: str, payload: bytes, known: EntityState) -> EntityState | None:
+def read_state(
+    spec: Platform, topic: str, payload: bytes, known: EntityState
+) -> EntityState | None:
     """The state after one message, None when it says nothing usable."""
-    try:
-        if isinstance(spec, JsonLight):
-            return _json_light(spec, payload, known)
-        if isinstance(spec, Light):
-            return _light(spec, topic, payload, known)
-        if isinstance(spec, Cover) and topic != spec.state_topic:
-            return _position(spec, render(spec.position_template, payload))
-        text = render(spec.value_template, payload)
-    except (TemplateFailed, TemplateRefused):
+    topic = spec.stands_for(topic)
+    heard = False
+    for reading in spec.readings:
+        if reading.topic != topic:
+            continue
+        try:
+            said = reading.read(render(reading.template, payload), known)
+        except (TemplateFailed, TemplateRefused):
+            continue
+        if said:
+            known = replace(known, **said)  # type: ignore[arg-type]
+            heard = True
+    return known if heard else None
+
+
+def told(spec: Platform, state: EntityState) -> str | None:
+    """All of a state that is worth telling, in words; None when nothing is known.
+
+    ``heat, set to 21 degrees, now at 19.5 degrees``; ``on at 66 percent``; ``open at 40 percent``.
+    """
+    if state.value is None and state.current_temperature is None:
         return None
-    value = _word(spec, text)
-    return None if value is None else EntityState(value)
+    parts = [part for part in (_main(spec, state), *_details(spec, state)) if part]
+    return ", ".join(parts) or None
 
 
-def _word(spec: Spec, text: str) -> str | None:
-    if isinstance(spec, Sensor):
-        return _reading(text, spec.unit_of_measurement)
-    if isinstance(spec, BinarySensor):
-        on, off = _BINARY_WORDS.get(spec.device_class or "", ("on", "off"))
-        return {spec.payload_on: on, spec.payload_off: off}.get(text)
-    if isinstance(spec, Switch):
-        on_text = spec.payload_on if spec.state_on is None else spec.state_on
-        off_text = spec.payload_off if spec.state_off is None else spec.state_off
-        return {on_text: "on", off_text: "off"}.get(text)
-    if isinstance(spec, Lock):
-        words = ("locked", "unlocked", "locking", "unlocking", "jammed")
-        return {getattr(spec, f"state_{word}"): word for word in words}.get(text)
-    words = ("open", "opening", "closed", "closing", "stopped")
-    return {getattr(spec, f"state_{word}"): word for word in words}.get(text)
+def _main(spec: Platform, state: EntityState) -> str | None:
+    value = None if state.value is None else state.value.replace("_", " ")
+    level = _level(spec, state)
+    if value in ("on", "open") and level is not None and 0 < level < 100:
+        return f"{value} at {level} percent"
+    if isinstance(spec, (Climate, WaterHeater)) and value not in (None, "off"):
+        return f"on {value}"
+    return value
 
 
-_BINARY_WORDS = {
-    **dict.fromkeys(("door", "garage_door", "opening", "window"), ("open", "closed")),
-    **dict.fromkeys(("motion", "gas", "smoke", "sound", "vibration"), ("detected", "clear")),
-    **dict.fromkeys(("occupancy", "presence"), ("occupied", "clear")),
-    "lock": ("unlocked", "locked"),
-    "moisture": ("wet", "dry"),
-    "connectivity": ("connected", "disconnected"),
-    "battery": ("low", "normal"),
-}
-
-_UNITS = {
-    "%": "percent", "°C": "degrees", "°F": "degrees", "K": "kelvin", "W": "watts",
-    "kW": "kilowatts", "Wh": "watt hours", "kWh": "kilowatt hours", "V": "volts", "A": "amps",
-    "lx": "lux", "hPa": "hectopascals", "mbar": "millibars", "ppm": "parts per million",
-    "µg/m³": "micrograms per cubic metre", "m/s": "metres per second",
-    "km/h": "kilometres per hour", "mm": "millimetres", "L": "litres", "dB": "decibels",
-}  # fmt: skip
+def _level(spec: Platform, state: EntityState) -> int | None:
+    if isinstance(spec, (Cover, Valve)):
+        return state.position
+    return state.percentage if isinstance(spec, Fan) else state.brightness
 
 
-def _reading(text: str, unit: str | None) -> str | None:
-    if text.lower() in ("", "none", "unknown", "unavailable", "nan"):
-        return None
-    try:
-        number = float(text)
-    except ValueError:
-        return spoken(text)[:120] or None
-    if not math.isfinite(number):
-        return None
-    rounded = f"{number:.1f}".removesuffix(".0")
-    return f"{rounded} {_UNITS.get(unit or '', spoken(unit or ''))}".strip()
+def _details(spec: Platform, state: EntityState) -> list[str | None]:
+    running = state.value != "off"
+    if isinstance(spec, (Climate, WaterHeater)):
+        return [
+            _said("set to {} degrees", state.temperature if running else None),
+            _said("now at {} degrees", state.current_temperature),
+        ]
+    if isinstance(spec, Humidifier):
+        return [
+            _said("set to {} percent", state.humidity if running else None),
+            _said("now at {} percent", state.current_humidity),
+            _mode(state.mode if running else None),
+        ]
+    if isinstance(spec, Fan) and running:
+        return [_mode(state.mode), "oscillating" if state.oscillating else None]
+    if isinstance(spec, Cover):
+        return [_said("slats at {} percent", state.tilt)]
+    return []
 
 
-def _position(spec: Cover, text: str) -> EntityState | None:
-    try:
-        position = float(text)
-    except ValueError:
-        return None
-    if not math.isfinite(position):
-        return None
-    return EntityState("closed" if position == spec.position_closed else "open")
+def _mode(mode: str | None) -> str | None:
+    return None if mode in (None, "", "none") else f"in {mode} mode".replace("_", " ")
 
 
-def _json_light(spec: JsonLight, payload: bytes, known: EntityState) -> EntityState | None:
-    body = parse_json(payload)
-    if not isinstance(body, Mapping):
-        return None
-    said: dict[str, Any] = {
-        "brightness": _percent(body.get("brightness"), spec.brightness_scale),
-        "color": _color(body.get("color")),
-    }
-    fresh = {part: value for part, value in said.items() if value is not None}
-    power = body.get("state", "")
-    if power is None or power in ("ON", "OFF"):
-        fresh["value"] = None if power is None else power.lower()
-    if body.get("color_mode") in ("color_temp", "white"):
-        fresh["color"] = None
-    return replace(known, **fresh) if fresh else None
+def _said(sentence: str, value: float | None) -> str | None:
+    return None if value is None else sentence.format(f"{value:.1f}".removesuffix(".0"))
 
 
-def _light(spec: Light, topic: str, payload: bytes, known: EntityState) -> EntityState | None:
-    fresh: dict[str, Any] = {}
-    if topic == spec.state_topic:
-        text = render(spec.state_value_template or spec.value_template, payload)
-        fresh["value"] = {spec.payload_on: "on", spec.payload_off: "off"}.get(text)
-    if topic == spec.brightness_state_topic:
-        text = render(spec.brightness_value_template, payload)
-        fresh["brightness"] = _percent(text, spec.brightness_scale)
-    if topic == spec.rgb_state_topic:
-        numbers = _numbers(render(spec.rgb_value_template, payload), 3)
-        fresh["color"] = None if numbers is None else _rgb(*numbers)
-    if topic == spec.hs_state_topic:
-        numbers = _numbers(render(spec.hs_value_template, payload), 2)
-        fresh["color"] = None if numbers is None else from_hs(*numbers)
-    fresh = {part: value for part, value in fresh.items() if value is not None}
-    return replace(known, **fresh) if fresh else None
-
-
-def _percent(value: object, scale: int) -> int | None:
-    number = _number(value)
-    if number is None or not 0 <= number <= scale:
-        return None
-    return max(1, round(number * 100 / scale)) if number else 0
-
-
-def _color(value: object) -> RGB | None:
-    if not isinstance(value, Mapping):
-        return None
-    for keys, convert in (("rgb", _rgb), ("hs", from_hs), ("xy", from_xy)):
-        numbers = [_number(value.get(key)) for key in keys]
-        known = [n for n in numbers if n is not None]
-        if len(known) == len(keys):
-            return convert(*known)
-    return None
-
-
-def _rgb(red: float, green: float, blue: float) -> RGB | None:
-    if not all(0 <= part <= 255 for part in (red, green, blue)):
-        return None
-    return (round(red), round(green), round(blue))
-
-
-def _numbers(text: str, count: int) -> list[float] | None:
-    numbers = [_number(part) for part in text.strip("()[] ").split(",")[: count + 1]]
-    known = [n for n in numbers if n is not None]
-    return known if len(known) == len(numbers) == count else None
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None

@@ -8,7 +8,7 @@ from typing import Literal
 
 from services.language.calls import Call
 
-Status = Literal["confirmed", "timeout", "unavailable", "rejected"]
+Status = Literal["confirmed", "timeout", "unavailable", "rejected", "sent"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class DeviceResult:
     """Lower-case spoken name."""
     status: Status
     """confirmed: its state topic said so; timeout: no word in time; unavailable: known to be
-    offline; rejected: the broker or the device refused."""
+    offline; rejected: the broker or the device refused; sent: told, but it never answers."""
     state: str | None = None
     """Spoken state when known, such as ``on``."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from services.language import replies_safety, replies_time
+from services.language import replies_devices, replies_safety, replies_time
 from services.language.outcome import DeviceResult, Outcome
 from services.language.phrases import are, joined, the
 from services.language.spoken import number_words, spoken
@@ -39,6 +39,7 @@ _EXCUSES = {
     "timeout": "did not answer",
     "unavailable": "not available",
     "rejected": "refused",
+    "sent": "got the command and cannot confirm it",
 }
 _NAMED = 3  # more devices than this are counted, not named; of those away, more than this
 
@@ -70,27 +71,19 @@ def state_words(state: str) -> str:
 def _wanted(outcome: Outcome, result: DeviceResult) -> str:
     """What a confirmed result says of a device: its own state, else what the call asked for."""
     args = outcome.call.args
+    told = replies_devices.wanted(outcome.call, result)
+    if told is not None:
+        return told
     if outcome.call.name == "HassLightSet":
         if "color" in args:
             return str(args["color"])
+        if "temperature" in args:
+            return f"at {number_words(int(args['temperature']))} kelvin"
         level = int(args.get("brightness", 0))
         return f"at {number_words(level)} percent" if level else "off"
     if outcome.call.name == "LinnetUndo":
         return "as before"
-    if (outcome.call.name, _domain(result)) in _MOVED:
-        return _MOVED[outcome.call.name, _domain(result)]
     return "on" if outcome.call.name == "HassTurnOn" else "off"
-
-
-_MOVED = {
-    ("HassTurnOn", "lock"): "locked",
-    ("HassTurnOff", "lock"): "unlocked",
-    ("HassTurnOn", "cover"): "open",
-    ("HassTurnOff", "cover"): "closed",
-    ("HassTurnOn", "valve"): "open",
-    ("HassTurnOff", "valve"): "closed",
-}
-"""Where on and off mean something else."""
 
 
 def _commanded(outcome: Outcome) -> Replies:
@@ -98,11 +91,14 @@ def _commanded(outcome: Outcome) -> Replies:
     failed = [r for r in outcome.results if r.status != "confirmed"]
     if not outcome.results:
         return _FAILURES["no_device"]
+    if all(r.status == "sent" for r in outcome.results):
+        return (f"okay i sent that to {_names(outcome.results)}",)
     if failed:
         return (_mixed(outcome, done, failed),)
-    if len({_domain(r) for r in done}) > 1:
+    ends = {_wanted(outcome, result) for result in done}
+    if len(ends) > 1:
         return (_done(outcome, done, len(done)),)
-    wanted = _wanted(outcome, done[0])
+    wanted = ends.pop()
     subject = _subject(outcome, done)
     sentence = f"{subject} {are(subject)} {wanted}"
     return sentence, f"okay {sentence}", f"{sentence} now"
@@ -114,10 +110,10 @@ def _subject(outcome: Outcome, results: Sequence[DeviceResult]) -> str:
     if len(results) == 1:
         return the(spoken(results[0].name))
     if "area" in args:
-        return f"the {args['area']} lights"
+        return f"the {args['area']} {replies_devices.kind(results)}"
     if "name" in args:
         return the(str(args["name"]))
-    return "all lights"
+    return f"all {replies_devices.kind(results)}"
 
 
 def _mixed(outcome: Outcome, done: Sequence[DeviceResult], failed: Sequence[DeviceResult]) -> str:
@@ -147,12 +143,8 @@ def _ended(wanted: str, results: Sequence[DeviceResult], total: int) -> str:
 
 
 def _count(results: Sequence[DeviceResult], total: int) -> str:
-    kind = "lights" if all(_domain(r) == "light" for r in results) else "devices"
+    kind = replies_devices.kind(results)
     return f"{number_words(len(results))} of {number_words(total)} {kind}"
-
-
-def _domain(result: DeviceResult) -> str:
-    return result.entity_id.partition(".")[0]
 
 
 def _names(results: Sequence[DeviceResult]) -> str:
@@ -215,6 +207,7 @@ _TELLERS: dict[str, Callable[[Outcome], Replies]] = {
     "HassTurnOff": _commanded,
     "HassLightSet": _commanded,
     "LinnetUndo": _commanded,
+    **dict.fromkeys(replies_devices.COMMANDS, _commanded),
     "HassGetState": _asked,
     "HassStartTimer": _timer_started,
     "HassCancelTimer": lambda _: ("timer cancelled", "okay the timer is cancelled"),

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.home.commands import Command, Wish, command
+from services.home.commands import Command, NotCommandable, Wish, command, proving_topics
+from services.home.entities import Entity
 from services.home.states import UNKNOWN, EntityState, read_state
 from services.language.calls import Call
 from tests.services.home.things import JSON_COLOR, entity
@@ -95,3 +96,121 @@ def test_a_wish_is_met_by_nothing_less() -> None:
         UNKNOWN,
     ):
         assert not wish.met_by(state)
+
+
+def obeyed(thing: Entity, asked: Call, topic: str = "thing") -> bool:
+    """Whether the device is believed when it tells exactly what it was sent."""
+    sent = command(thing, asked)
+    state = read_state(thing.found.spec, topic, sent.messages[-1][1], UNKNOWN)
+    assert state is not None
+    assert proving_topics(thing.found.spec, sent.wish)
+    return sent.wish.met_by(state)
+
+
+@given(st.integers(0, 100), st.integers(-1000, 1000), st.integers(50, 1000), st.booleans())
+def test_a_cover_that_does_as_told_is_always_believed(
+    percent: int, start: int, span: int, turned: bool
+) -> None:
+    ends = {"position_closed": start, "position_open": start + span}
+    if turned:
+        ends = {"position_closed": start + span, "position_open": start}
+    cover = entity(
+        "cover", state_topic=None, position_topic="thing", set_position_topic="to", **ends
+    )
+    assert obeyed(cover, Call.of("HassSetPosition", position=percent))
+    assert obeyed(cover, Call.of("HassTurnOn"))
+    assert obeyed(cover, Call.of("HassTurnOff"))
+
+
+@given(st.integers(1, 100), st.integers(1, 1000), st.integers(0, 1000))
+def test_a_fan_that_does_as_told_is_always_believed(percent: int, low: int, more: int) -> None:
+    fan = entity(
+        "fan", state_topic=None, command_topic="set", percentage_command_topic="speed",
+        percentage_state_topic="thing", speed_range_min=low, speed_range_max=low + more,
+    )  # fmt: skip
+    asked = Call.of("HassFanSetSpeed", percentage=percent)
+    assert obeyed(fan, asked)
+    told = command(fan, asked).wish.percentage
+    assert told is not None
+    assert told >= percent - 1, "never slower than asked, but for rounding"
+
+
+@given(
+    st.floats(5, 35), st.sampled_from([0.1, 0.5, 1.0, 2.0]), st.sampled_from(["C", None]),
+)  # fmt: skip
+def test_a_thermostat_that_does_as_told_is_always_believed(
+    degrees: float, step: float, unit: str | None
+) -> None:
+    body = {"temperature_unit": unit} if unit else {}
+    thermostat = entity(
+        "climate", temperature_command_topic="set", temperature_state_topic="thing",
+        state_topic=None, min_temp=5, max_temp=35, temp_step=step, **body,
+    )  # fmt: skip
+    asked = Call.of("HassClimateSetTemperature", temperature=f"{degrees:.2f}")
+    assert obeyed(thermostat, asked)
+    assert 5 <= float(command(thermostat, asked).messages[0][1]) <= 35
+
+
+@given(st.floats(-50, 50), st.sampled_from([0.001, 0.25, 1, 7]))
+def test_a_number_that_does_as_told_is_always_believed(value: float, step: float) -> None:
+    number = entity("number", command_topic="set", min=-50, max=50, step=step)
+    assert obeyed(number, Call.of("LinnetSetNumber", value=f"{value:.4f}"))
+
+
+@pytest.mark.parametrize(
+    ("platform", "body", "asked"),
+    [
+        ("climate", {"temperature_command_topic": "t", "min_temp": 7, "max_temp": 30},
+         Call.of("HassClimateSetTemperature", temperature=31)),
+        ("climate", {"temperature_command_topic": "t"},
+         Call.of("HassClimateSetTemperature", temperature="warm")),
+        ("climate", {}, Call.of("HassClimateSetTemperature", temperature=20)),
+        ("climate", {"mode_command_topic": "m", "modes": ["heat"]}, Call.of("HassTurnOff")),
+        ("climate", {"mode_command_topic": "m"}, Call.of("HassClimateSetHvacMode", mode="eco")),
+        ("cover", {"command_topic": "c"}, Call.of("HassSetPosition", position=5)),
+        ("cover", {"command_topic": "c", "payload_stop": None}, Call.of("HassStopMoving")),
+        ("cover", {"command_topic": "c", "payload_open": None}, Call.of("HassTurnOn")),
+        ("cover", {"set_position_topic": "c"}, Call.of("HassSetPosition", position=101)),
+        ("valve", {}, Call.of("HassTurnOn")),
+        ("fan", {"command_topic": "c"}, Call.of("HassFanSetSpeed", percentage=50)),
+        ("light", {"command_topic": "c"}, Call.of("HassLightSet", brightness=50)),
+        ("light", {"command_topic": "c"}, Call.of("HassLightSet", temperature=3000)),
+        ("light", {"command_topic": "c"}, Call.of("HassLightSet", color="red")),
+        ("light", {"command_topic": "c"}, Call.of("HassLightSet", color="ultraviolet")),
+        ("lock", {"command_topic": "c", "code_format": "^[0-9]{4}$"}, Call.of("HassTurnOff")),
+        ("button", {"command_topic": "c"}, Call.of("HassTurnOff")),
+        ("scene", {"command_topic": "c"}, Call.of("HassTurnOff")),
+        ("vacuum", {"command_topic": "c", "supported_features": ["stop"]},
+         Call.of("HassVacuumStart")),
+        ("alarm_control_panel", {"command_topic": "c", "code": "1234"},
+         Call.of("LinnetArm", mode="home")),
+        ("alarm_control_panel", {"command_topic": "c"}, Call.of("HassTurnOff")),
+        ("select", {"command_topic": "c", "options": ["a"]},
+         Call.of("LinnetSelectOption", option="b")),
+        ("text", {"command_topic": "c", "max": 3}, Call.of("LinnetSetText", text="long")),
+        ("text", {"command_topic": "c", "mode": "password"}, Call.of("LinnetSetText", text="a")),
+        ("number", {"command_topic": "c"}, Call.of("LinnetSetNumber", value=0)),
+        ("humidifier", {"command_topic": "c", "target_humidity_command_topic": "h",
+                        "max_humidity": 60}, Call.of("HassHumidifierSetpoint", humidity=70)),
+        ("sensor", {}, Call.of("HassTurnOn")),
+        ("siren", {}, Call.of("HassTurnOn")),
+    ],
+)  # fmt: skip
+def test_what_a_device_cannot_do_is_refused_and_nothing_is_sent(
+    platform: str, body: dict[str, object], asked: Call
+) -> None:
+    with pytest.raises(NotCommandable):
+        command(entity(platform, **body), asked)
+
+
+def test_the_code_of_an_alarm_is_not_kept() -> None:
+    panel = entity("alarm_control_panel", command_topic="c", code="4711")
+    assert "4711" not in repr(panel)
+
+
+def test_nothing_disarms_an_alarm() -> None:
+    panel = entity("alarm_control_panel", command_topic="c", code_arm_required=False)
+    for name in ("HassTurnOff", "LinnetArm", "LinnetDisarm", "HassTurnOn"):
+        for mode in ("disarm", "off", ""):
+            with pytest.raises(NotCommandable):
+                command(panel, Call.of(name, mode=mode))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.home.commands import command
+from services.home.commands import command, proving_topics
 from services.home.confirm import Confirmation
 from services.home.entities import Registry
 from services.language.calls import Call
@@ -66,3 +66,81 @@ def test_who_leaves_while_we_wait_is_unavailable_and_stays_so() -> None:
     asked = Asked(Call.of("HassTurnOff", name="lamp"))
     assert asked.hears("lwt", b"offline") == "unavailable"
     assert asked.hears("Lamp", b"OFF") == "unavailable"
+
+
+BLIND = (
+    "cover/blind",
+    {"name": "Blind", "command_topic": "set", "position_topic": "pos", "set_position_topic": "to"},
+)
+
+
+class Blind:
+    """A blind that tells its position only, at forty percent, and was told something."""
+
+    def __init__(self, call: Call, at: bytes = b"40", **more: object) -> None:
+        place, body = BLIND
+        self.home: Registry = registry((place, {**body, **more}))
+        self.home.hear("pos", at, 0.0)
+        (blind,) = self.home.snapshot()
+        self.confirmation = Confirmation()
+        self.confirmation.expect(blind, command(blind, call).wish)
+
+    def hears(self, topic: str, payload: bytes) -> tuple[str, str | None]:
+        for blind in self.home.hear(topic, payload, 1.0):
+            self.confirmation.heard(blind, topic, 1.0)
+        (result,) = self.confirmation.results()
+        return result.status, result.state
+
+
+def test_a_blind_on_its_way_is_told_as_such_and_not_as_arrived() -> None:
+    assert Blind(Call.of("HassTurnOn")).hears("pos", b"45") == ("confirmed", "opening")
+    assert Blind(Call.of("HassTurnOff")).hears("pos", b"35") == ("confirmed", "closing")
+    assert Blind(Call.of("HassTurnOff")).hears("pos", b"0") == ("confirmed", None)
+
+
+def test_a_blind_that_stays_or_goes_the_wrong_way_did_not_answer() -> None:
+    assert Blind(Call.of("HassTurnOn")).hears("pos", b"40") == ("timeout", None)
+    assert Blind(Call.of("HassTurnOn")).hears("pos", b"30") == ("timeout", None)
+    to_half = Call.of("HassSetPosition", position=60)
+    assert Blind(to_half).hears("pos", b"20") == ("timeout", None)
+    assert Blind(to_half).hears("pos", b"58") == ("confirmed", None)
+
+
+def test_a_blind_that_says_it_moves_the_other_way_is_not_believed() -> None:
+    asked = Blind(Call.of("HassSetPosition", position=80), state_topic="state")
+    assert asked.hears("state", b"closing") == ("timeout", None)
+    assert asked.hears("state", b"opening") == ("confirmed", "opening")
+
+
+def test_a_stop_is_proved_only_by_who_tells_that_it_stands() -> None:
+    stop = Call.of("HassStopMoving")
+    place, body = BLIND
+    (silent,) = registry((place, body)).snapshot()
+    assert proving_topics(silent.found.spec, command(silent, stop).wish) == frozenset()
+    asked = Blind(stop, state_topic="state")
+    assert asked.hears("state", b"closing") == ("timeout", None)
+    assert asked.hears("state", b"stopped") == ("confirmed", None)
+
+
+def test_one_topic_that_stands_for_another_proves_as_well() -> None:
+    home = registry(
+        ("switch/plug", {"name": "Plug", "command_topic": "set", "state_topic": "result",
+                         "value_template": "{{ value_json.POWER }}",
+                         "same_topics": [["report", "result"]]})
+    )  # fmt: skip
+    (plug,) = home.snapshot()
+    confirmation = Confirmation()
+    confirmation.expect(plug, command(plug, Call.of("HassTurnOn")).wish)
+    for heard in home.hear("report", b'{"POWER": "ON"}', 1.0):
+        assert confirmation.heard(heard, "report", 1.0)
+
+
+def test_a_text_may_be_emptied() -> None:
+    home = registry(
+        ("text/sign", {"name": "Sign", "command_topic": "set", "state_topic": "sign"})
+    )
+    (sign,) = home.snapshot()
+    confirmation = Confirmation()
+    confirmation.expect(sign, command(sign, Call.of("LinnetSetText", text="")).wish)
+    (heard,) = home.hear("sign", b"", 1.0)
+    assert confirmation.heard(heard, "sign", 1.0)

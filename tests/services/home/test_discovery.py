@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.home.abbreviations import ENTITY
 from services.home.discovery import Announcement, DiscoveredEntity, DiscoveryError, parse
-from services.home.platforms import JsonLight, Light, Switch
+from services.home.platforms import LIGHTS, MODELS, JsonLight, Light, Switch
 
 LAMP = "homeassistant/light/lamp/config"
 
@@ -46,7 +47,7 @@ def test_a_json_light_with_abbreviations_and_a_base_topic() -> None:
     assert isinstance(lamp.spec, JsonLight)
     assert lamp.spec.command_topic == "zigbee2mqtt/lamp/set"
     assert lamp.spec.state_topic == "zigbee2mqtt/lamp"
-    assert lamp.spec.features == {"brightness", "color"}
+    assert lamp.spec.features == {"brightness", "color", "color_temp"}
     assert lamp.spec.brightness_scale == 254
     assert [a.topic for a in lamp.spec.availability_topics] == ["zigbee2mqtt/bridge/state"]
 
@@ -75,7 +76,7 @@ def test_the_device_form_gives_all_its_components_and_shares_its_root() -> None:
                 "relay": {"p": "switch", "cmd_t": "plug/set", "stat_t": "plug", "name": None},
                 "power": {"p": "sensor", "stat_t": "plug/w", "name": "Power", "unit_of_meas": "W"},
                 "gone": {"p": "sensor"},
-                "fan": {"p": "fan", "cmd_t": "plug/fan"},
+                "cam": {"p": "camera", "t": "plug/cam"},
                 "bad": {"p": "switch", "cmd_t": "#"},
                 "worse": 7,
             },
@@ -95,8 +96,7 @@ def test_the_device_form_gives_all_its_components_and_shares_its_root() -> None:
     [
         (LAMP, b""),
         ("homeassistant/device/hub/config", b""),
-        (LAMP, b'{"migrate_discovery": true}'),
-        ("homeassistant/climate/heater/config", b'{"name": "Heater"}'),
+        ("homeassistant/camera/door/config", b'{"name": "Door", "topic": "door"}'),
     ],
 )
 def test_what_announces_nothing(topic: str, payload: bytes) -> None:
@@ -122,7 +122,8 @@ def test_payload_values_may_be_numbers_and_unnamed_things_take_their_id() -> Non
         (json.dumps(light(command_topic="a/#")).encode(), "command_topic: not a topic"),
         (json.dumps(light(command_topic="$SYS/x")).encode(), "command_topic"),
         (json.dumps(light(state_topic="")).encode(), "state_topic"),
-        (json.dumps(light(schema="template")).encode(), "schema"),
+        (json.dumps(light(schema="template")).encode(), "command_on_template"),
+        (json.dumps(light(schema="odd")).encode(), "schema"),
         (json.dumps(light(schema={})).encode(), "schema"),
         (json.dumps(light(brightness_scale=0)).encode(), "brightness_scale"),
         (json.dumps(light(name="n" * 300)).encode(), "name"),
@@ -182,3 +183,36 @@ def test_any_bytes_are_an_announcement_or_a_discovery_error(platform: str, paylo
     topic = f"homeassistant/{platform}/x/config"
     with contextlib.suppress(DiscoveryError):
         assert parse(topic, payload).topic == topic
+
+
+def test_a_device_that_moves_to_its_other_form_says_so_in_long_and_in_short() -> None:
+    for body in ({"migrate_discovery": True}, {"migr_discvry": True}):
+        assert announce(LAMP, body) == Announcement(LAMP, moving=True)
+
+
+def test_a_default_entity_id_comes_before_an_object_id() -> None:
+    body = light(object_id="old", default_entity_id="light.new_name")
+    (lamp,) = announce(LAMP, body).entities
+    assert lamp.suggested_id == "new_name"
+
+
+def test_every_short_key_is_one_that_some_platform_reads() -> None:
+    read = {f for model in (*MODELS.values(), *LIGHTS.values()) for f in model.model_fields}
+    read |= {"topic", "platform", "components", "origin", "migrate_discovery"}
+    ignored = set(ENTITY.values()) - read
+    # Told by makers and of no use to a voice: kept so that the table can be held to its source.
+    assert ignored <= {
+        "code_disarm_required", "code_trigger_required", "encoding", "optimistic", "retain",
+        "payload_arm_custom_bypass", "payload_clean_spot", "payload_locate", "payload_pause",
+        "payload_reset_humidity", "payload_reset_mode", "payload_start_pause",
+        "payload_stop_tilt", "power_state_topic", "power_state_template",
+        "preset_mode_command_template", "oscillation_command_template", "tilt_closed_value",
+        "tilt_opened_value", "tilt_optimistic", "tilt_command_template",
+    }  # fmt: skip
+    assert len(ENTITY) == len({*ENTITY})
+
+
+def test_one_device_is_known_again_by_its_address_however_it_is_written() -> None:
+    mac = {"connections": [["mac", "AA:BB:CC:DD:EE:FF"]], "identifiers": "0xAB"}
+    (lamp,) = announce(LAMP, light(device=mac)).entities
+    assert lamp.spec.device.ids == {"aabbccddeeff", "0xab"}

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from services.home.discovery import parse
-from services.home.entities import MAX_ENTITIES, Entity, Registry
+from services.home.entities import Change, Entity, Registry
+from services.home.sources import Sources
 from services.language.homeview import EntityView
 from tests.services.home.things import JSON_COLOR, light, registry
+
+PAYLOADS = Path(__file__).parent / "payloads"
 
 
 def only(home: Registry) -> Entity:
@@ -61,7 +65,7 @@ def test_a_device_form_drops_the_component_it_no_longer_lists() -> None:
     fresh = home.apply(parse(f"homeassistant/{place}/config", json.dumps(body).encode()))
     assert only(home).name == "hub a"
     assert only(home).state.value == "1", "an unchanged component keeps what it said"
-    assert fresh == frozenset()
+    assert fresh == Change(gone=frozenset({"b"}))
 
 
 def test_a_changed_announcement_asks_for_its_retained_state_anew() -> None:
@@ -69,7 +73,7 @@ def test_a_changed_announcement_asks_for_its_retained_state_anew() -> None:
     home = registry((place, body))
     body["device"] = {"name": "Bright Lamp"}
     fresh = home.apply(parse(f"homeassistant/{place}/config", json.dumps(body).encode()))
-    assert fresh == {"Lamp"}
+    assert fresh == Change(fresh=frozenset({"Lamp"}))
     assert only(home).name == "bright lamp"
 
 
@@ -113,6 +117,107 @@ def test_after_the_connection_broke_nothing_heard_before_is_known() -> None:
     assert not only(home).available(0.0)
 
 
-def test_a_broker_gone_wild_cannot_fill_the_memory() -> None:
-    home = registry(*(light(f"Lamp {n}") for n in range(MAX_ENTITIES + 5)))
-    assert len(home.snapshot()) == MAX_ENTITIES
+def apply(home: Registry, place: str, body: object) -> Change:
+    payload = b"" if body is None else json.dumps(body).encode()
+    return home.apply(parse(f"homeassistant/{place}/config", payload))
+
+
+def both_forms(unique_id: str = "u1") -> tuple[tuple[str, object], tuple[str, object]]:
+    place, body = light("Lamp", None, unique_id=unique_id)
+    hub = {"device": {"name": "Lamp"}, "components": {"a": {"platform": "light", **body}}}
+    return (place, body), ("device/lamp", hub)
+
+
+def test_who_announced_itself_twice_stays_when_one_announcement_goes() -> None:
+    single, hub = both_forms()
+    home = registry(single, hub)
+    apply(home, single[0], None)
+    assert only(home).found.key.startswith("homeassistant/device/lamp")
+    apply(home, hub[0], None)
+    assert home.snapshot() == ()
+
+
+def test_a_device_that_moves_to_the_other_form_keeps_its_id() -> None:
+    home = registry(light("Lamp", "Kitchen"))
+    (place, body), hub = both_forms()
+    place = f"{place}2"
+    apply(home, place, body)
+    mine = "light.lamp_2"
+    assert mine in {e.entity_id for e in home.snapshot()}
+    apply(home, "light/Lamp3", {**body, "unique_id": "u3"})
+    apply(home, place, {"migrate_discovery": True})
+    assert mine not in {e.entity_id for e in home.snapshot()}
+    apply(home, "light/Lamp4", {**body, "unique_id": "u4"})
+    apply(home, *hub)
+    apply(home, place, None)
+    names = {e.found.unique_id: e.entity_id for e in home.snapshot()}
+    assert names == {None: "light.lamp", "u1": mine, "u3": "light.lamp_3", "u4": "light.lamp_4"}
+    assert len(home.snapshot()) == 4
+
+
+def test_settings_and_diagnoses_are_known_but_not_offered() -> None:
+    home = registry(
+        light("Lamp"),
+        light("Spare", enabled_by_default=False),
+        ("number/delay", {"name": "Delay", "command_topic": "d", "entity_category": "config"}),
+        ("sensor/link", {"name": "Link", "state_topic": "l", "entity_category": "diagnostic"}),
+        ("text/code", {"name": "Code", "command_topic": "c", "mode": "password"}),
+    )
+    assert len(home.snapshot()) == 5
+    assert [e.entity_id for e in home.snapshot() if e.exposed] == ["light.lamp"]
+    assert [e.entity_id for e in home.view().entities] == ["light.lamp"]
+
+
+def test_a_view_is_made_anew_only_when_the_home_changes() -> None:
+    home = registry(light("Lamp"))
+    view, snapshot = home.view("Office"), home.snapshot()
+    assert home.view("Office").entities is view.entities
+    home.hear("Lamp", b"ON", 0.0)
+    assert home.view("Office") == view
+    assert home.snapshot() is not snapshot
+    apply(home, *light("Other Lamp"))
+    assert len(home.view().entities) == 2
+
+
+Z2M = "zigbee2mqtt/bridge/devices"
+
+
+def table(*names: str) -> bytes:
+    power = {"type": "binary", "name": "state", "property": "state", "access": 7,
+             "value_on": "ON", "value_off": "OFF"}  # fmt: skip
+    return json.dumps(
+        [
+            {"ieee_address": f"0x{n}", "friendly_name": name, "type": "Router",
+             "definition": {"exposes": [{"type": "switch", "features": [power]}]}}
+            for n, name in enumerate(names)
+        ]
+    ).encode()  # fmt: skip
+
+
+def test_a_device_told_by_discovery_and_by_its_bridge_is_one_device() -> None:
+    sources, home = Sources(), Registry()
+    for announcement in sources.read(Z2M, table("Plug", "Other")):
+        home.apply(announcement)
+    assert [e.name for e in home.snapshot()] == ["plug", "other"]
+    body = {"name": None, "command_topic": "c", "state_topic": "s",
+            "device": {"name": "My Plug", "identifiers": "zigbee2mqtt_0x0"}}  # fmt: skip
+    change = apply(home, "switch/plug", body)
+    assert sorted(e.name for e in home.snapshot()) == ["my plug", "other"]
+    assert "zigbee2mqtt/Plug" in change.gone
+    for announcement in sources.read(Z2M, table("Plug", "Other")):
+        assert home.apply(announcement) == Change()
+    apply(home, "switch/plug", None)
+    assert sorted(e.name for e in home.snapshot()) == ["other", "plug"]
+
+
+def test_tasmota_is_one_device_with_what_it_says_by_discovery() -> None:
+    sources, home = Sources(), Registry()
+    recorded = json.loads((PAYLOADS / "tasmota.json").read_text())["announce"][0]
+    topic, payload = recorded["topic"], json.dumps(recorded["payload"]).encode()
+    home.apply(sources.read(topic, payload)[0])
+    body = {"name": None, "command_topic": "c",
+            "device": {"name": "Pot", "connections": [["mac", "aa:bb:cc:00:00:01"]]}}  # fmt: skip
+    apply(home, "switch/pot", body)
+    assert only(home).name == "pot"
+    home.apply(sources.read(topic, b"")[0])
+    assert only(home).name == "pot"

@@ -24,8 +24,6 @@ def read(platform: str, payload: object, **body: object) -> EntityState | None:
         ("lock", {"command_topic": "c"}, b"UNLOCKING", "unlocking"),
         ("lock", {"command_topic": "c", "state_locked": "LOCK"}, b"LOCK", "locked"),
         ("cover", {}, b"opening", "opening"),
-        ("cover", {"state_topic": None, "position_topic": "thing"}, b"0", "closed"),
-        ("cover", {"state_topic": None, "position_topic": "thing"}, b"37", "open"),
         ("binary_sensor", {"device_class": "window"}, b"ON", "open"),
         ("binary_sensor", {"device_class": "lock"}, b"OFF", "locked"),
         ("binary_sensor", {}, b"OFF", "off"),
