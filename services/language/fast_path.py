@@ -1,0 +1,198 @@
+"""The fast path: a sentence becomes a call by templates alone, in a few milliseconds.
+
+Workflow: ``FastPath(language)`` once, ``warm_up(view)`` at start, ``understand(text, view)`` for each
+sentence. What no template fits is a miss with its reason; a language model may then be asked.
+
+Ranking follows Home Assistant: what names a device comes before what names a room, the longest name
+first; then fewer free words and more literal text. Readings for which this home has nothing come last.
+
+Limits: one sentence is one command; nothing is remembered of the last one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from hassil.recognize import RecognizeResult, recognize_all
+
+from services.language.calls import Call
+from services.language.canonical import call_of
+from services.language.folding import name_form
+from services.language.functions import FUNCTIONS
+from services.language.homeview import EntityView, HomeView
+from services.language.name_lists import NameLists, Slots
+from services.language.sentences import intents
+
+MAX_CHARS = 300
+"""A longer text is no command."""
+_NO_ROOM = "\0"
+"""Stands for the room we are in where nobody has said which that is: templates ask for one."""
+EVERYWHERE = "everywhere"
+"""The room of a call that is about the whole home."""
+
+Miss = Literal["empty", "too_long", "not_understood", "no_device", "no_area", "no_floor"]
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a sentence may mean."""
+
+    calls: tuple[Call, ...] = ()
+    """Distinct readings, the likeliest first."""
+    miss: Miss | None = None
+    """Why there is none: no template fits, or one does but for an unknown name, room or floor."""
+
+    @property
+    def call(self) -> Call | None:
+        return self.calls[0] if self.calls else None
+
+
+class FastPath:
+    """Recognition in one language; remembers the names of the last home it was shown."""
+
+    def __init__(self, language: str = "en") -> None:
+        """
+        Raises:
+            NoSentences: see ``sentences.languages``.
+        """
+        self.language = language
+        self._intents = intents(language)
+        self._spaced = not self._intents.settings.ignore_whitespace
+        self._view: HomeView | None = None
+        self._names = NameLists(HomeView(), spaced=self._spaced)
+
+    def warm_up(self, view: HomeView) -> None:
+        """Do now what the first sentences would wait for: parsing, number words, names."""
+        for text in ("0", "zero", "set x to zero", "zero hours and zero minutes and zero seconds"):
+            self.understand(text, view)
+        for _ in recognize_all("zero", self._intents, slot_lists=_NO_NAMES):
+            pass
+
+    def understand(self, text: str, view: HomeView) -> Heard:
+        """All readings of a sentence in this home, ranked, or the reason why there is none."""
+        if len(text) > MAX_CHARS:
+            return Heard(miss="too_long")
+        if not any(c.isalnum() for c in text):
+            return Heard(miss="empty")
+        self._look_at(view)
+        for written, slots in self._tries(text):
+            calls = self._readings(written, slots, view)
+            if calls:
+                return Heard(calls)
+        return Heard(miss=self._why(text, view))
+
+    def _look_at(self, view: HomeView) -> None:
+        if view is not self._view and view != self._view:
+            self._names = NameLists(view, spaced=self._spaced)
+        self._view = view
+
+    def _tries(self, text: str) -> Iterator[tuple[str, Slots]]:
+        """As typed with exact names, as names are kept, then with plurals folded."""
+        loosely: list[tuple[str, Slots]] = []
+        for written in dict.fromkeys((text.lower().strip(), name_form(text))):
+            exact, loose = self._names.found(written)
+            yield written, exact
+            if loose is not None:
+                loosely.append((written, loose))
+        yield from loosely
+
+    def _readings(self, text: str, slots: Slots, view: HomeView) -> tuple[Call, ...]:
+        found = []
+        here = {"area": view.here or _NO_ROOM}
+        for result in recognize_all(text, self._intents, slot_lists=slots, intent_context=here):
+            call = _call(result, view)
+            if call is not None:
+                found.append(((not _has_any(call, view), *_rank(result)), call))
+        found.sort(key=lambda pair: (pair[0], pair[1].json()))
+        return tuple(dict.fromkeys(call for _, call in found))
+
+    def _why(self, text: str, view: HomeView) -> Miss:
+        """Whether a command fits but for a name; questions are not tried, they fit anything."""
+        exact, _ = self._names.found(text.lower().strip())
+        here = {"area": view.here or _NO_ROOM}
+        results = recognize_all(
+            text, self._intents, slot_lists=exact, intent_context=here,
+            allow_unmatched_entities=True,
+        )  # fmt: skip
+        best = min(filter(_is_command, results), key=_unknowns, default=None)
+        if best is None:
+            return "not_understood"
+        unknown = {entity.name for entity in best.unmatched_entities_list}
+        for slot, miss in _UNKNOWN:
+            if slot in unknown:
+                return miss
+        return "not_understood"
+
+
+_NO_NAMES = NameLists(HomeView(), spaced=True).found("")[0]
+_UNKNOWN: tuple[tuple[str, Miss], ...] = (
+    ("name", "no_device"), ("area", "no_area"), ("floor", "no_floor"),
+)  # fmt: skip
+
+
+def _call(result: RecognizeResult, view: HomeView) -> Call | None:
+    slots = {name: entity.value for name, entity in result.entities.items()}
+    if slots.get("area") == _NO_ROOM:
+        del slots["area"]
+    domain = result.context.get("domain")
+    if "name" in slots and "domain" not in slots and _shared(slots["name"], view):
+        # "unlock the front door" must not be taken for its sensor.
+        slots["domain"] = domain
+    return call_of(result.intent.name, slots)
+
+
+def _shared(name: object, view: HomeView) -> bool:
+    """Whether things of several kinds bear this name."""
+    return len({e.domain for e in view.entities if name == e.name or name in e.aliases}) > 1
+
+
+def _rank(result: RecognizeResult) -> tuple[int, ...]:
+    """Lowest first; after ``hassil.recognize.recognize_best`` with the name as best slot."""
+    name = result.entities.get("name")
+    named = 0 if name is None or name.is_wildcard else len(name.text.strip())
+    free = [e for e in result.entities_list if e.is_wildcard]
+    return (
+        -named,
+        len(free),
+        -result.text_chunks_matched,
+        sum(len(e.text or "") for e in free),
+    )
+
+
+def _has_any(call: Call, view: HomeView) -> bool:
+    """Whether anything in this home fits the place of a call; calls without devices always do."""
+    function = FUNCTIONS[call.name]
+    if not function.domains:
+        return True
+    return any(_fits(call, entity, function.domains) for entity in view.entities)
+
+
+def _fits(call: Call, entity: EntityView, domains: Iterable[str]) -> bool:
+    args = call.args
+    area = args.get("area", EVERYWHERE)
+    name = args.get("name")
+    return (
+        entity.domain in domains
+        and (area == EVERYWHERE or area == entity.area)
+        and args.get("floor", entity.floor) == entity.floor
+        and args.get("domain", entity.domain) == entity.domain
+        and args.get("device_class", entity.device_class) == entity.device_class
+        and (name is None or name == entity.name or name in entity.aliases)
+    )
+
+
+def _is_command(result: RecognizeResult) -> bool:
+    """A command whose every unknown is a name of something, and which has words of its own."""
+    unknown = result.unmatched_entities_list
+    return (
+        FUNCTIONS[result.intent.name].effect == "moves"
+        and 0 < len(unknown) <= 1
+        and all(e.name in ("name", "area", "floor") for e in unknown)
+        and result.text_chunks_matched >= 2
+    )
+
+
+def _unknowns(result: RecognizeResult) -> tuple[int, int]:
+    return len(result.unmatched_entities_list), -result.text_chunks_matched
