@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from hassil.intents import RangeSlotList
 from hassil.recognize import RecognizeResult, recognize_all
 
 from services.language.calls import Call
@@ -41,6 +42,8 @@ class Heard:
 
     calls: tuple[Call, ...] = ()
     """Distinct readings, the likeliest first."""
+    tied: int = 0
+    """So many of the first fit equally well: the words have several meanings."""
     miss: Miss | None = None
     """Why there is none: no template fits, or one does but for an unknown name, room or floor."""
 
@@ -78,9 +81,9 @@ class FastPath:
             return Heard(miss="empty")
         self._look_at(view)
         for written, slots in self._tries(text):
-            calls = self._readings(written, slots, view)
-            if calls:
-                return Heard(calls)
+            heard = self._readings(written, slots, view)
+            if heard.calls:
+                return heard
         return Heard(miss=self._why(text, view))
 
     def _look_at(self, view: HomeView) -> None:
@@ -98,15 +101,37 @@ class FastPath:
                 loosely.append((written, loose))
         yield from loosely
 
-    def _readings(self, text: str, slots: Slots, view: HomeView) -> tuple[Call, ...]:
-        found = []
+    def _readings(self, text: str, slots: Slots, view: HomeView) -> Heard:
+        found: list[tuple[tuple[float, ...], Call]] = []
         here = {"area": view.here or _NO_ROOM}
         for result in recognize_all(text, self._intents, slot_lists=slots, intent_context=here):
-            call = _call(result, view)
+            call = self._call(result, view)
             if call is not None:
                 found.append(((not _has_any(call, view), *_rank(result)), call))
         found.sort(key=lambda pair: (pair[0], pair[1].json()))
-        return tuple(dict.fromkeys(call for _, call in found))
+        tied = {call for rank, call in found if rank == found[0][0]}
+        return Heard(tuple(dict.fromkeys(call for _, call in found)), tied=len(tied))
+
+    def _call(self, result: RecognizeResult, view: HomeView) -> Call | None:
+        slots = {name: entity.value for name, entity in result.entities.items()}
+        if slots.get("area") == _NO_ROOM:
+            del slots["area"]
+        if "name" in slots and "domain" not in slots and _shared(slots["name"], view):
+            # "unlock the front door" must not be taken for its sensor.
+            slots["domain"] = result.context.get("domain")
+        return call_of(result.intent.name, self._multiplied(result, slots))
+
+    def _multiplied(self, result: RecognizeResult, slots: dict[str, object]) -> dict[str, object]:
+        """``hassil`` multiplies numbers in digits only: "down by ten" must not be up by ten."""
+        sentence = result.intent_sentence
+        assert sentence is not None  # noqa: S101 - set by every match
+        for ref in sentence.expression.list_references(self._intents.expansion_rules):
+            numbers = self._intents.slot_lists.get(ref.list_name)
+            entity = result.entities.get(ref.slot_name)
+            if isinstance(numbers, RangeSlotList) and numbers.multiplier and entity is not None:
+                if not any(c.isdigit() for c in entity.text):
+                    slots[ref.slot_name] = entity.value * numbers.multiplier
+        return slots
 
     def _why(self, text: str, view: HomeView) -> Miss:
         """Whether a command fits but for a name; questions are not tried, they fit anything."""
@@ -130,17 +155,6 @@ _NO_NAMES = NameLists(HomeView(), spaced=True).found("")[0]
 _UNKNOWN: tuple[tuple[str, Miss], ...] = (
     ("name", "no_device"), ("area", "no_area"), ("floor", "no_floor"),
 )  # fmt: skip
-
-
-def _call(result: RecognizeResult, view: HomeView) -> Call | None:
-    slots = {name: entity.value for name, entity in result.entities.items()}
-    if slots.get("area") == _NO_ROOM:
-        del slots["area"]
-    domain = result.context.get("domain")
-    if "name" in slots and "domain" not in slots and _shared(slots["name"], view):
-        # "unlock the front door" must not be taken for its sensor.
-        slots["domain"] = domain
-    return call_of(result.intent.name, slots)
 
 
 def _shared(name: object, view: HomeView) -> bool:
@@ -185,11 +199,12 @@ def _fits(call: Call, entity: EntityView, domains: Iterable[str]) -> bool:
 
 def _is_command(result: RecognizeResult) -> bool:
     """A command whose every unknown is a name of something, and which has words of its own."""
-    unknown = result.unmatched_entities_list
+    # What an unknown name would be is unknown, too: "domain" is no unknown of its own.
+    named = {e.name for e in result.unmatched_entities_list} - {"domain"}
     return (
         FUNCTIONS[result.intent.name].effect == "moves"
-        and 0 < len(unknown) <= 1
-        and all(e.name in ("name", "area", "floor") for e in unknown)
+        and len(named) == 1
+        and named <= {"name", "area", "floor"}
         and result.text_chunks_matched >= 2
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from services.language.spoken import spoken
 
@@ -22,11 +23,13 @@ def name_form(text: str) -> str:
     return " ".join(_APART.sub(" ", folded).split())
 
 
+@lru_cache(maxsize=8192)
 def fold(text: str) -> str:
     """A name without article, in its kept form."""
     return _ARTICLE.sub("", name_form(text))
 
 
+@lru_cache(maxsize=8192)
 def singular(text: str) -> str:
     """English plurals folded, word by word: ``kitchen lights`` → ``kitchen light``."""
     return " ".join(_singular(word) for word in text.split())
