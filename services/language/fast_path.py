@@ -20,12 +20,16 @@ from hassil.recognize import RecognizeResult, recognize_all
 
 from services.language.calls import Call
 from services.language.canonical import call_of
-from services.language.folding import name_form
+from services.language.folding import fold, name_form
 from services.language.functions import FUNCTIONS
 from services.language.homeview import EntityView, HomeView
 from services.language.name_lists import NameLists, Slots
 from services.language.sentences import intents
 
+MAX_NAME_WORDS = 3
+"""Longer unknown names are taken for talk."""
+_DANGLING = frozenset({"the", "my", "our", "a", "to", "of", "in", "on", "at", "for", "and"})
+"""No English name ends with these: the sentence was cut off."""
 MAX_CHARS = 300
 """A longer text is no command."""
 _NO_ROOM = "\0"
@@ -33,7 +37,9 @@ _NO_ROOM = "\0"
 EVERYWHERE = "everywhere"
 """The room of a call that is about the whole home."""
 
-Miss = Literal["empty", "too_long", "not_understood", "no_device", "no_area", "no_floor"]
+Miss = Literal[
+    "empty", "too_long", "not_understood", "no_device", "no_area", "no_floor", "unsupported",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,8 @@ class Heard:
     tied: int = 0
     """So many of the first fit equally well: the words have several meanings."""
     miss: Miss | None = None
-    """Why there is none: no template fits, or one does but for an unknown name, room or floor."""
+    """Why there is none: no template fits, or one does but for an unknown name, room or floor,
+    or for a device that cannot do it."""
 
     @property
     def call(self) -> Call | None:
@@ -141,20 +148,47 @@ class FastPath:
             text, self._intents, slot_lists=exact, intent_context=here,
             allow_unmatched_entities=True,
         )  # fmt: skip
-        best = min(filter(_is_command, results), key=_unknowns, default=None)
-        if best is None:
+        shortest: dict[str, str] = {}
+        for result in results:
+            for slot, unknown in self._unknown(result):
+                shortest[slot] = min(unknown, shortest.get(slot, unknown), key=len)
+        if not shortest:
             return "not_understood"
-        unknown = {entity.name for entity in best.unmatched_entities_list}
-        for slot, miss in _UNKNOWN:
-            if slot in unknown:
-                return miss
-        return "not_understood"
+        if any(fold(unknown) in _all_names(view) for unknown in shortest.values()):
+            return "unsupported"
+        return _UNKNOWN[_likelier(shortest)]
+
+    def _unknown(self, result: RecognizeResult) -> Iterator[tuple[str, str]]:
+        """The one unknown (slot, text) of a command that has words of its own; else nothing."""
+        # What an unknown name would be is unknown, too: "domain" is no unknown of its own.
+        unknown = [e for e in result.unmatched_entities_list if e.name != "domain"]
+        if FUNCTIONS[result.intent.name].effect != "moves" or len(unknown) != 1:
+            return
+        text = str(getattr(unknown[0], "text", "")).strip()
+        words = text.split()
+        if unknown[0].name not in _UNKNOWN or not 0 < len(words) <= MAX_NAME_WORDS:
+            return
+        if words[-1] in _DANGLING or result.intent_sentence is None:
+            return
+        if result.intent_sentence.get_required_clauses(self._intents.expansion_rules):
+            yield unknown[0].name, text
 
 
 _NO_NAMES = NameLists(HomeView(), spaced=True).found("")[0]
-_UNKNOWN: tuple[tuple[str, Miss], ...] = (
-    ("name", "no_device"), ("area", "no_area"), ("floor", "no_floor"),
-)  # fmt: skip
+_UNKNOWN: dict[str, Miss] = {"name": "no_device", "area": "no_area", "floor": "no_floor"}
+
+
+def _likelier(shortest: dict[str, str]) -> str:
+    """A room is told from a name by the words between: "lights in the ballroom", not "lava lamp"."""
+    slots = [slot for slot in ("area", "floor") if slot in shortest]
+    if "name" in shortest:
+        words = len(shortest["name"].split())
+        slots = [slot for slot in slots if words - len(shortest[slot].split()) >= 2]
+    return slots[0] if slots else "name" if "name" in shortest else next(iter(shortest))
+
+
+def _all_names(view: HomeView) -> set[str]:
+    return {fold(name) for e in view.entities for name in (e.name, *e.aliases)}
 
 
 def _shared(name: object, view: HomeView) -> bool:
@@ -195,19 +229,3 @@ def _fits(call: Call, entity: EntityView, domains: Iterable[str]) -> bool:
         and args.get("device_class", entity.device_class) == entity.device_class
         and (name is None or name == entity.name or name in entity.aliases)
     )
-
-
-def _is_command(result: RecognizeResult) -> bool:
-    """A command whose every unknown is a name of something, and which has words of its own."""
-    # What an unknown name would be is unknown, too: "domain" is no unknown of its own.
-    named = {e.name for e in result.unmatched_entities_list} - {"domain"}
-    return (
-        FUNCTIONS[result.intent.name].effect == "moves"
-        and len(named) == 1
-        and named <= {"name", "area", "floor"}
-        and result.text_chunks_matched >= 2
-    )
-
-
-def _unknowns(result: RecognizeResult) -> tuple[int, int]:
-    return len(result.unmatched_entities_list), -result.text_chunks_matched
