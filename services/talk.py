@@ -1,8 +1,9 @@
 """``linnet talk``: a conversation with the home in the terminal, typed or spoken.
 
-What is typed is read by the same grammar that constrains the model, carried out by the same home
-and answered by the same truthful sentences, so the home can be tried without sound or model. This
-is the one place where what was said is shown; it is not logged here either.
+What is typed is read by sentence templates, carried out by the same home and answered by the same
+truthful sentences, so the home can be tried without sound or model. Where a sentence may mean several
+devices it is asked which, once; the next line may answer. This is the one place where what was said is
+shown; it is not logged here either.
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ from services.home.executor import Home
 from services.home.simulated import SimulatedHome
 from services.home.timers import Timer
 from services.language.calls import Call
-from services.language.grammar import compile_grammar
+from services.language.fast_path import FastPath
 from services.language.outcome import Outcome
 from services.language.replies import replies
 from services.models import load_model
 from services.settings import Settings, with_family
 from services.spoken_replies import Mouth, mouth, speak
+from services.typed import TypedLines
 from services.voice.families.base import SpeechModel
 from services.voice.loop import VoiceLoop
 from services.voice.setup import open_loop
@@ -37,6 +39,8 @@ from services.wiring import at_broker, open_home
 
 CONNECT_WAIT_S = 5.0
 PROMPT = "> "
+LANGUAGE = "en"
+"""Of what is typed: there is no setting for it yet."""
 STOP_S = 2.0
 
 Say = Callable[[Outcome], str]
@@ -76,8 +80,11 @@ def _read(settings: Settings, wanted: bool | Path | None, parts: ExitStack) -> N
         model = load_model(settings)
         folder = wanted if isinstance(wanted, Path) else None
         say = _aloud(model, home, parts.enter_context(mouth(settings, folder)))
+    path = FastPath(LANGUAGE)
+    path.warm_up(home.view())  # now, so that the first answer is as quick as the others
+    lines = TypedLines(path)
     for text in _typed():
-        _turn(home, text, say)
+        _turn(home, lines, text, say)
 
 
 def _await(home: Home) -> None:
@@ -85,7 +92,6 @@ def _await(home: Home) -> None:
     home.wait_quiet(CONNECT_WAIT_S)
     view = home.view()
     print(f"{len(view.entities)} devices in {len(view.areas)} rooms; end with Ctrl-D")
-    compile_grammar(view)  # now, so that the first answer is as quick as the others
 
 
 def _typed() -> Iterator[str]:
@@ -100,14 +106,17 @@ def _typed() -> Iterator[str]:
             yield line.strip()
 
 
-def _turn(home: Home, text: str, say: Say) -> None:
-    call = compile_grammar(home.view()).interpret(text)
-    if call is None:
-        print(say(Outcome(Call.of("HassNevermind"), error="not_understood")))
+def _turn(home: Home, lines: TypedLines, text: str, say: Say) -> None:
+    read = lines.read(text, home.view(), home.entities())
+    if read.question is not None:
+        print(f"{say(Outcome(read.call, error=read.error))}: {read.question.text}")
         return
-    print(f"  {call.name} {json.dumps(call.args)}")
+    if read.error is not None:
+        print(say(Outcome(read.call, error=read.error)))
+        return
+    print(f"  {read.call.name} {json.dumps(read.call.args)}")
     started = time.monotonic()
-    outcome = home.execute(call)
+    outcome = home.execute(read.call)
     took_ms = (time.monotonic() - started) * 1000
     for result in outcome.results:
         print(f"  {result.entity_id} {result.status} ({took_ms:.0f} ms)")

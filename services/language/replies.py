@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from services.language.outcome import DeviceResult, Outcome
+from services.language.refusals import refused
 from services.language.spoken import number_words, spoken
 
 Replies = tuple[str, ...]
@@ -48,7 +49,8 @@ def replies(outcome: Outcome) -> Replies:
     or spoken.
     """
     if outcome.error is not None:
-        return _FAILURES.get(outcome.error, _FAILURES["unsupported"])
+        told = _FAILURES.get(outcome.error) or refused(outcome.call, outcome.error)
+        return told or _FAILURES["unsupported"]
     teller = _TELLERS.get(outcome.call.name)
     return teller(outcome) if teller else _FAILURES["unsupported"]
 
