@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from services.home import discovery
@@ -123,7 +124,7 @@ class Home:
     entities: tuple[Entity, ...]
     view: HomeView
 
-    @property
+    @cached_property
     def offered(self) -> tuple[Entity, ...]:
         """Those that the view shows."""
         shown = {e.entity_id for e in self.view.entities}

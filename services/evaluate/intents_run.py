@@ -11,6 +11,7 @@ effect is that of one of them, and is counted apart. Two meanings are only:
 
 from __future__ import annotations
 
+import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +21,7 @@ from typing import Literal
 from services.evaluate import intents_negatives
 from services.evaluate.figures import Rate
 from services.evaluate.intents_home import Home, Language, merged_home
-from services.evaluate.intents_sample import Sentence, sentences
+from services.evaluate.intents_sample import Sampler, Sentence, sentences
 from services.evaluate.intents_truth import Effect, effect, wish
 from services.home.resolver import DEVICE_CALLS, resolve
 from services.language.calls import Call
@@ -45,10 +46,12 @@ class Verdict:
     took_ms: float
 
 
-def measure(
-    name: str, limit: int | None, tell: Callable[[int, int, str], None]
-) -> Table:
-    """Run a set of ``SETS``; the object that is printed."""
+def measure(name: str, limit: int | None, tell: Callable[[int, int, str], None]) -> Table:
+    """Run a set of ``SETS``; the object that is printed.
+
+    ``undrawn`` names the package's slot combinations for which this home has nothing to do, or which
+    a limit left out.
+    """
     home = merged_home(SETS[name])
     path = FastPath(home.language)
     path.warm_up(home.view)
@@ -62,11 +65,14 @@ def measure(
         intents_negatives.judge(n, home, path)
         for n in intents_negatives.negatives(home.language)[:limit]
     ]
+    undrawn = set(Sampler(home, random.Random(0)).combinations())
+    undrawn -= {v.sentence.combination for v in verdicts}
     return {
         "set": name,
         "language": home.language,
         "home": _described(home),
         **_figures(verdicts),
+        "undrawn": ["/".join(combination) for combination in sorted(undrawn)],
         "negatives": intents_negatives.table(negatives),
     }
 
@@ -128,7 +134,7 @@ def _miss(verdict: Verdict) -> Table:
     call = verdict.heard.call
     return {
         "text": verdict.sentence.text,
-        "combination": verdict.sentence.combination,
+        "combination": "/".join(verdict.sentence.combination),
         "meant": verdict.sentence.call.json(),
         "understood": call.json() if call else verdict.heard.miss,
     }

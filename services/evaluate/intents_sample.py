@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import hassil.expression as hx
@@ -27,13 +28,17 @@ from services.language.functions import FUNCTIONS
 from services.language.sentences import block_domains, intents, packaged_blocks
 
 SEED = 2026
-TRIES = 3_000
+TRIES = 400
 """Walks until one block is held to have nothing to do in this home."""
 FREE_WORDS = {
     "en": ("pizza", "laundry", "green tea", "homework", "bread"),
     "zh-CN": ("披萨", "洗衣", "绿茶", "作业", "面包"),
 }
 """Names of timers."""
+
+
+Combination = tuple[str, str]
+"""(function, slot combination of the package)."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class Sentence:
     text: str
     call: Call
     targets: tuple[Entity, ...] = ()
-    combination: str = ""
+    combination: Combination = ("", "")
 
 
 @dataclass
@@ -75,6 +80,13 @@ def sentences(home: Home, count: int, seed: int = SEED) -> Iterator[Sentence]:
                 return
 
 
+@lru_cache(maxsize=2048)
+def _parsed(template: str) -> hx.Group:
+    expression = parse_sentence(template).expression
+    assert isinstance(expression, hx.Group)  # noqa: S101 - for the type checker
+    return expression
+
+
 class Sampler:
     """Draws sentences in one home and language."""
 
@@ -83,34 +95,41 @@ class Sampler:
         known = intents(home.language)
         self._lists, self._rules = known.slot_lists, known.expansion_rules
         self._spaced = not known.settings.ignore_whitespace
-        self._blocks: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+        self._blocks: dict[Combination, list[Mapping[str, Any]]] = {}
         for intent, blocks in packaged_blocks(home.language).items():
             for block in blocks:
+                if not self._is_here(intent, block):
+                    continue
                 combination = block.get("metadata", {}).get("slot_combination", "")
                 self._blocks.setdefault((intent, combination), []).append(block)
 
-    def combinations(self) -> list[tuple[str, str]]:
+    def _is_here(self, intent: str, block: Mapping[str, Any]) -> bool:
+        """Whether the home has any device a block may be about."""
+        domains = FUNCTIONS[intent].domains
+        about = (block_domains(block) & domains) or domains
+        return not domains or any(e.domain in about for e in self._home.offered)
+
+    def combinations(self) -> list[Combination]:
         return sorted(self._blocks)
 
-    def draw(self, key: tuple[str, str], seen: set[str]) -> Sentence | None:
+    def draw(self, key: Combination, seen: set[str]) -> Sentence | None:
         """One new sentence of a slot combination; None when there is nothing (more) to say."""
         for _ in range(TRIES):
             drawn = self._walk(key[0], self._rng.choice(self._blocks[key]))
             if drawn is not None and drawn.text not in seen:
-                return Sentence(drawn.text, drawn.call, drawn.targets, "/".join(key))
+                return Sentence(drawn.text, drawn.call, drawn.targets, key)
         return None
 
     def _walk(self, intent: str, block: Mapping[str, Any]) -> Sentence | None:
-        expression = parse_sentence(self._rng.choice(block["sentences"]))
-        assert isinstance(expression.expression, hx.Group)  # noqa: S101 - for the type checker
-        refs = set(expression.expression.list_names(self._rules))
+        expression = _parsed(self._rng.choice(block["sentences"]))
+        refs = set(expression.list_names(self._rules))
         walk = _Walk(slots=dict(block.get("slots", {})))
         place = TruePlace(domains=block_domains(block) & FUNCTIONS[intent].domains)
         if block.get("requires_context", {}).get("area"):
             walk.slots["area"] = self._home.here
         if not self._bind(refs, block, walk, place):
             return None
-        text = self._say(expression.expression, walk)
+        text = self._say(expression, walk)
         call = call_of(intent, walk.slots)
         if call is None:
             return None
