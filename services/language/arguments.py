@@ -270,6 +270,8 @@ class Reminder(Duration):
     """What to remind of."""
     time: Clock | None = None
     """Local time, HH:MM, 24 hours; or else how long from now."""
+    days: Days | None = None
+    """Days it repeats on, with a time."""
 
     @model_validator(mode="after")
     def _when(self) -> Reminder:
@@ -282,5 +284,5 @@ class WhichReminder(Arguments):
     text: Annotated[str, Field(min_length=1, max_length=200)] | None = None
 
 
-class Snooze(Arguments):
-    minutes: Annotated[int, Field(ge=1, le=60)] | None = None
+class Snooze(Duration):
+    """How long; a few minutes where it is not said."""

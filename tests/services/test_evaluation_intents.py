@@ -1,4 +1,4 @@
-"""``linnet eval --set intents-*``: sentences known by construction, judged by what they would do."""
+"""``linnet eval --set intents-*``: sentences known by construction, judged by what they do."""
 
 from __future__ import annotations
 

@@ -9,7 +9,9 @@ from services.typed import Read, TypedLines
 from tests.services.home.things import light, registry
 
 HOME = registry(
-    light("Reading Light", "Office"), light("Reading Light", "Bedroom"), light("Desk Lamp", "Office")
+    light("Reading Light", "Office"),
+    light("Reading Light", "Bedroom"),
+    light("Desk Lamp", "Office"),
 )
 PATH = FastPath()
 BEDROOM = Call.of("HassTurnOn", name="reading light", area="bedroom", domain="light")
