@@ -15,10 +15,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from services.commands.common import UsageError
-from services.evaluate import intents_run, report
+from services.evaluate import report
 from services.evaluate.directory_set import read_directory
 from services.evaluate.held_out_set import held_out_set
 from services.evaluate.homes import evaluation_homes, read_home
+from services.evaluate.intents_run import SETS, lines, measure
 from services.evaluate.noise import Noises
 from services.evaluate.progress import Progress
 from services.evaluate.recogniser import Recogniser
@@ -40,7 +41,7 @@ def main(args: argparse.Namespace) -> int:
     Raises:
         UsageError, SettingsError, SetError, SynthesisError, BundleError, EngineError: see them.
     """
-    if args.set in intents_run.SETS:
+    if args.set in SETS:
         return _intents(args)
     settings = chosen_settings(args)
     if args.alone and settings.model.family != "linnet_mini":
@@ -68,8 +69,9 @@ def main(args: argparse.Namespace) -> int:
 def _intents(args: argparse.Namespace) -> int:
     """Typed sentences, without a model: recognised, resolved, compared by their effect."""
     progress = Progress(args.set)
-    table = intents_run.measure(args.set, args.limit, progress.tell)
-    print(json.dumps(table, ensure_ascii=False) if args.json else "\n".join(intents_run.lines(table)))
+    table = measure(args.set, args.limit, progress.tell)
+    told = json.dumps(table, ensure_ascii=False) if args.json else "\n".join(lines(table))
+    print(told)
     return ExitCode.OK
 
 
@@ -92,7 +94,7 @@ def _set(args: argparse.Namespace) -> EvaluationSet:
         return held_out_set(homes, args.shared, args.limit, SpeechCache.default(), tell)
     directory = Path(args.set)
     if not directory.is_dir():
-        raise UsageError(f"--set {args.set}: neither held-out, intents-en, intents-zh nor a directory")
+        raise UsageError(f"--set {args.set}: neither held-out, {', '.join(SETS)} nor a directory")
     return read_directory(directory, homes[0], args.limit)
 
 

@@ -1,9 +1,9 @@
 """``linnet talk``: a conversation with the home in the terminal, typed or spoken.
 
 What is typed is read by sentence templates, carried out by the same home and answered by the same
-truthful sentences, so the home can be tried without sound or model. Where a sentence may mean several
-devices it is asked which, once; the next line may answer. This is the one place where what was said is
-shown; it is not logged here either.
+truthful sentences, so the home can be tried without sound or model. Where a sentence may mean
+several devices it is asked which, once; the next line may answer. This is the one place where what
+was said is shown; it is not logged here either.
 """
 
 from __future__ import annotations

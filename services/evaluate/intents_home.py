@@ -1,8 +1,8 @@
 """The one merged home that sentences are judged in, announced as real devices announce themselves.
 
-Ten rooms on three floors and every platform of MQTT discovery, with names as people give them: some
-hold their room's name, some bear the name of their kind, some are used twice. English and Chinese names
-stand side by side; a home is announced in one of the two languages.
+Ten rooms on three floors and every platform of MQTT discovery, with names as people give them:
+some hold their room's name, some bear the name of their kind, some are used twice. English and
+Chinese names stand side by side; a home is announced in one of the two languages.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ attic         阁楼   top floor
 """
 _FLOORS = {"ground floor": "一楼", "first floor": "二楼", "top floor": "三楼"}
 
-# platform, English name, Chinese name, room; then device class or abilities. "away" never comes online,
-# "hidden" is what its maker keeps for its settings: not offered to the voice.
+# platform, English name, Chinese name, room; then device class or abilities. "away" never comes
+# online, "hidden" is a setting of a device: not offered to the voice.
 _DEVICES = """
 light          standing light         落地灯       living room   colour
 light          ceiling light          顶灯         living room   colour
@@ -176,7 +176,8 @@ def _abilities(platform: str, extra: str) -> Mapping[str, object]:
     if platform in ("sensor", "binary_sensor"):
         return {**state, "device_class": extra}
     hidden = {"entity_category": "config"} if extra == "hidden" else {}
-    return {**hidden, **_MORE.get(platform, {}), **({} if platform == "climate" else {**state, **moved})}
+    plain = {} if platform == "climate" else {**state, **moved}
+    return {**hidden, **_MORE.get(platform, {}), **plain}
 
 
 _MORE: Mapping[str, Mapping[str, object]] = {

@@ -58,7 +58,7 @@ def negatives(language: Language) -> tuple[Negative, ...]:
 
 def _negative(where: str, line: str) -> Negative:
     try:
-        row = json.loads(line) if len(line) <= MAX_LINE else None
+        row: dict[str, list[str]] = json.loads(line[:MAX_LINE])
         return Negative(str(row["text"]), str(row["why"]), tuple(map(str, row["expect"])))
     except (ValueError, TypeError, KeyError) as error:
         raise SetError(where, f"is no negative ({type(error).__name__})") from error

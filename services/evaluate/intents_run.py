@@ -1,8 +1,9 @@
 """``linnet eval --set intents-en`` and ``intents-zh``: how often a sentence does what it says.
 
-Each sampled sentence is recognised and resolved in the merged home; the effect on the home is compared with
-the effect that follows from the sampler's choices. A sentence with two meanings counts as right when its
-effect is that of one of them, and is counted apart. Two meanings are only:
+Each sampled sentence is recognised and resolved in the merged home; the effect on the home is
+compared with the effect that follows from the sampler's choices. A sentence with two meanings
+counts as right when its effect is that of one of them, and is counted apart. Two meanings are
+only:
 
 * the templates give the very same words to two functions, and they fit equally well;
 * the same function with the same values, where the place can be read in two ways: a device called
@@ -49,8 +50,8 @@ class Verdict:
 def measure(name: str, limit: int | None, tell: Callable[[int, int, str], None]) -> Table:
     """Run a set of ``SETS``; the object that is printed.
 
-    ``undrawn`` names the package's slot combinations for which this home has nothing to do, or which
-    a limit left out.
+    ``undrawn`` names the package's slot combinations for which this home has nothing to do, or
+    which a limit left out.
     """
     home = merged_home(SETS[name])
     path = FastPath(home.language)

@@ -1,8 +1,8 @@
 """Sentences that somebody may say in a home, drawn from the package's own templates.
 
-A seeded random walk chooses a function, one of its slot combinations, a sentence, and the values; what the
-sentence means is known from these choices, never from reading it. Devices and places are drawn from
-the home, so that there is something for the sentence to do.
+A seeded random walk chooses a function, one of its slot combinations, a sentence, and the values;
+what the sentence means is known from these choices, never from reading it. Devices and places are
+drawn from the home, so that there is something for the sentence to do.
 """
 
 from __future__ import annotations
@@ -138,7 +138,9 @@ class Sampler:
             return None
         return Sentence(" ".join(text.split()), call, targets)
 
-    def _bind(self, refs: set[str], block: Mapping[str, Any], walk: _Walk, place: TruePlace) -> bool:
+    def _bind(
+        self, refs: set[str], block: Mapping[str, Any], walk: _Walk, place: TruePlace
+    ) -> bool:
         """Choose the device, room and floor that the sentence will name."""
         chosen: Entity | None = None
         if "name" in refs:

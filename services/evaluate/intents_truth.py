@@ -1,7 +1,8 @@
 """What a sentence does: the devices that are meant, and what each of them would be sent.
 
-``meant`` knows the devices from the sampler's choices and looks at no name; ``effect`` turns devices and
-a call into something that can be compared: messages where the home has a command for it, else the call.
+``meant`` knows the devices from the sampler's choices and looks at no name; ``effect`` turns
+devices and a call into something that can be compared: messages where the home has a command for
+it, else the call.
 """
 
 from __future__ import annotations

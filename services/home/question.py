@@ -1,4 +1,4 @@
-"""One short question where a call may mean several devices, and what an answer makes of it. Pure."""
+"""One short question where a call may mean several devices, and what an answer does. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Question:
 
     call: Call
     choices: tuple[tuple[str, Entity], ...]
-    """(label, device); labels are distinct spoken words."""
+    """(label, device); labels are distinct spoken words, in their order."""
 
     @property
     def text(self) -> str:
@@ -50,7 +50,8 @@ def question(resolution: Resolution) -> Question | None:
     for label in _LABELS:
         labels = [label(entity) for entity in found]
         if all(labels) and len(set(labels)) == len(labels):
-            return Question(resolution.call, tuple(zip(map(str, labels), found, strict=True)))
+            choices = zip(map(str, labels), found, strict=True)
+            return Question(resolution.call, tuple(sorted(choices, key=lambda c: c[0])))
     return None
 
 

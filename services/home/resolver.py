@@ -1,19 +1,20 @@
 """Which devices a call means: pure, from the call's words and a snapshot of the home.
 
-The order of narrowing: name or other name → room → floor → kind → what the device can do → the room
-this appliance stands in → its floor. Where several are left that cannot all be meant, the refusal is
-``ambiguous`` and holds them, so that one short question can be asked.
+The order of narrowing: name or other name → room → floor → kind → what the device can do → the
+room this appliance stands in → its floor. Where several are left that cannot all be meant, the
+refusal is ``ambiguous`` and holds them, so that one short question can be asked.
 
 Calls without any place, by function:
 
 * ``HassTurnOn`` with only a kind means this room's where ``here`` is known, else the home's;
-* ``HassTurnOff`` with only a kind means the whole home's ("turn off all lights"), as a question does;
+* ``HassTurnOff`` with only a kind means the whole home's ("turn off all lights"), as a question
+  does;
 * ``HassLightSet``, ``HassFanSetSpeed`` and ``HassSetPosition`` mean this room's;
 * all others mean the one here, or the one there is.
 
-Without a kind, a room's lights are meant. The area ``everywhere`` is the whole home. What would switch
-a whole home at one word, other than its lights, fans and covers, is ``too_broad``: locking alone is
-not. Whether a command is risky is not judged here.
+Without a kind, a room's lights are meant. The area ``everywhere`` is the whole home. What would
+switch a whole home at one word, other than its lights, fans and covers, is ``too_broad``: locking
+alone is not. Whether a command is risky is not judged here.
 """
 
 from __future__ import annotations
@@ -50,8 +51,8 @@ HOME_ASSISTANT_KEYS: dict[str, Refusal] = {
     ),
     "feature_not_supported": "unsupported",
 }
-"""Home Assistant's error key → our word. Its ``…_exposed`` keys are as without: what is not offered to
-the voice is not there. ``entity_wrong_state`` and the timers' keys arise when a call is carried out."""
+"""Home Assistant's error key → our word. Its ``…_exposed`` keys are as without: what is not offered
+to the voice is not there. ``entity_wrong_state`` and the timers' keys arise in carrying out."""
 
 DEVICE_CALLS = frozenset(name for name, row in FUNCTIONS.items() if row.domains)
 """Calls that are about devices; the others are answered by ``functions``."""
@@ -127,9 +128,10 @@ class _Search:
             self.domains &= {str(args["domain"])}
 
     def run(self) -> Resolution:
-        if self.area not in (None, EVERYWHERE) and not _known(self.area, [e.area for e in self.home]):
+        areas, floors = [e.area for e in self.home], [e.floor for e in self.home]
+        if self.area not in (None, EVERYWHERE) and not _known(self.area, areas):
             return self._refused("no_area")
-        if self.floor and not _known(self.floor, [e.floor for e in self.home]):
+        if self.floor and not _known(self.floor, floors):
             return self._refused("no_floor")
         if not self.domains:
             return self._refused("unsupported")
@@ -214,9 +216,9 @@ class _Search:
         if not asked and not many:
             return self._one(able)
         locking = self.call.name == "HassTurnOn" and all(e.domain == "lock" for e in able)
-        if len(able) > 1 and not asked and not locking:
-            if any(e.domain not in _HOME_DOMAINS for e in able):
-                return Resolution(refusal="too_broad", candidates=tuple(able), call=self.call)
+        broad = any(e.domain not in _HOME_DOMAINS for e in able) and not asked and not locking
+        if broad and len(able) > 1:
+            return Resolution(refusal="too_broad", candidates=tuple(able), call=self.call)
         return self._several(able)
 
     def _several(self, able: Sequence[Entity]) -> Resolution:

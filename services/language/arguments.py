@@ -1,8 +1,8 @@
 """The arguments of every function a model may call, as pydantic models with their limits.
 
 Calls come from models and templates, so they are checked like any input. Names of devices, rooms
-and floors are spoken lower-case forms; numbers are whole, but for temperatures and arithmetic, which
-may be decimal texts (``"21.5"``).
+and floors are spoken lower-case forms; numbers are whole, but for temperatures and arithmetic,
+which may be decimal texts (``"21.5"``).
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ def _decimal(value: object) -> object:
 
 Words = Annotated[str, Field(min_length=1, max_length=100)]
 Decimal = Annotated[
-    Annotated[int, Field(ge=-LARGEST, le=LARGEST)] | Annotated[str, StringConstraints(pattern=DECIMAL)],
+    Annotated[int, Field(ge=-LARGEST, le=LARGEST)]
+    | Annotated[str, StringConstraints(pattern=DECIMAL)],
     BeforeValidator(_decimal),
     WithJsonSchema({"type": "number"}),
 ]

@@ -1,10 +1,11 @@
 """The fast path: a sentence becomes a call by templates alone, in a few milliseconds.
 
-Workflow: ``FastPath(language)`` once, ``warm_up(view)`` at start, ``understand(text, view)`` for each
-sentence. What no template fits is a miss with its reason; a language model may then be asked.
+Workflow: ``FastPath(language)`` once, ``warm_up(view)`` at start, ``understand(text, view)`` for
+each sentence. What no template fits is a miss with its reason; a language model may then be asked.
 
-Ranking follows Home Assistant: what names a device comes before what names a room, the longest name
-first; then fewer free words and more literal text. Readings for which this home has nothing come last.
+Ranking follows Home Assistant: what names a device comes before what names a room, the longest
+name first; then fewer free words and more literal text. Readings for which this home has nothing
+come last.
 
 Limits: one sentence is one command; nothing is remembered of the last one.
 """
@@ -15,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from hassil.expression import Group
 from hassil.intents import RangeSlotList
 from hassil.recognize import RecognizeResult, recognize_all
 
@@ -132,12 +134,14 @@ class FastPath:
         """``hassil`` multiplies numbers in digits only: "down by ten" must not be up by ten."""
         sentence = result.intent_sentence
         assert sentence is not None  # noqa: S101 - set by every match
+        assert isinstance(sentence.expression, Group)  # noqa: S101 - sentences are sequences
         for ref in sentence.expression.list_references(self._intents.expansion_rules):
             numbers = self._intents.slot_lists.get(ref.list_name)
             entity = result.entities.get(ref.slot_name)
-            if isinstance(numbers, RangeSlotList) and numbers.multiplier and entity is not None:
-                if not any(c.isdigit() for c in entity.text):
-                    slots[ref.slot_name] = entity.value * numbers.multiplier
+            if not isinstance(numbers, RangeSlotList) or not numbers.multiplier or not entity:
+                continue
+            if not any(c.isdigit() for c in entity.text):
+                slots[ref.slot_name] = entity.value * numbers.multiplier
         return slots
 
     def _why(self, text: str, view: HomeView) -> Miss:
@@ -179,7 +183,7 @@ _UNKNOWN: dict[str, Miss] = {"name": "no_device", "area": "no_area", "floor": "n
 
 
 def _likelier(shortest: dict[str, str]) -> str:
-    """A room is told from a name by the words between: "lights in the ballroom", not "lava lamp"."""
+    """The words between tell a room from a name: "lights in the ballroom", not "lava lamp"."""
     slots = [slot for slot in ("area", "floor") if slot in shortest]
     if "name" in shortest:
         words = len(shortest["name"].split())

@@ -7,16 +7,16 @@ in the sentence by a trie; only these few are offered to the templates.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hassil.intents import TextSlotList
+from hassil.intents import SlotList, TextSlotList
 from hassil.trie import Trie
 
-from services.language.folding import fold, name_form, plural, singular
+from services.language.folding import fold, plural, singular
 from services.language.homeview import EntityView, HomeView
 
-Slots = Mapping[str, TextSlotList]
+Slots = dict[str, SlotList]
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,3 @@ def _lists(said: Iterable[_Said]) -> Slots:
         slot: TextSlotList.from_tuples(tuples, allow_template=False, name=slot)
         for slot, tuples in values.items()
     }
-
-
-def sentence_form(text: str) -> str:
-    """A typed sentence as names are kept, for finding them: numbers in words, no accents."""
-    return name_form(text)

@@ -1,4 +1,4 @@
-"""Numbers and sums as people write or say them in English: ``forty two``, ``3.5``, ``six times seven``."""
+"""Numbers and sums as people say them in English: ``forty two``, ``3.5``, ``six times seven``."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def number_of(text: str) -> str | None:
 
 
 def sum_of(text: str) -> tuple[str, str, str] | None:
-    """``twelve times 3`` → (``12``, ``times``, ``3``); None when it is not one sum of two numbers."""
+    """``twelve times 3`` → (``12``, ``times``, ``3``); None when it is no sum of two numbers."""
     for pattern, operator in _OPERATORS:
         for match in re.finditer(rf"(?<=[\w%.])\s*(?:{pattern})\s*(?=[\w-])", text.lower()):
             left, right = number_of(text[: match.start()]), number_of(text[match.end() :])

@@ -1,12 +1,14 @@
 """Sentence templates of one language, as ``hassil`` reads them, for the functions we have.
 
-Most come from ``home-assistant-intents`` (Open Home Foundation, CC BY 4.0); ``sentences_<language>.json``
-beside this file adds, in the same form, what people say and the package has no sentence for.
+Most come from ``home-assistant-intents`` (Open Home Foundation, CC BY 4.0);
+``sentences_<language>.json`` beside this file adds, in the same form, what people say and the
+package has no sentence for.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -85,7 +87,7 @@ def _is_covered(intent: str, block: dict[str, Any]) -> bool:
     return not (named := block_domains(block)) or bool(named & DOMAINS)
 
 
-def block_domains(block: dict[str, Any]) -> frozenset[str]:
+def block_domains(block: Mapping[str, Any]) -> frozenset[str]:
     """Domains a block implies or asks of its ``{name}``; empty when it has no say."""
     asked = block.get("requires_context", {}).get("domain", block.get("slots", {}).get("domain"))
     if isinstance(asked, dict):

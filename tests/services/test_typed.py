@@ -30,7 +30,7 @@ def test_what_means_two_devices_is_asked_and_the_answer_decides() -> None:
     asked, answered = typed("turn on the reading light", "the one in the bedroom")
     assert asked.error == "ambiguous"
     assert asked.question is not None
-    assert asked.question.text == "the one in the office or the one in the bedroom"
+    assert asked.question.text == "the one in the bedroom or the one in the office"
     assert answered == Read(BEDROOM)
 
 

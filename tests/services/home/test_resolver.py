@@ -127,7 +127,8 @@ def test_no_command_is_known_for_what_a_lock_cannot_do() -> None:
 
 def thing(domain: str, name: str, area: str, **more: object) -> Entity:
     """A device of any kind: only its names and its place matter here."""
-    made = entity("cover", name=name, command_topic="c", device_class=more.pop("device_class", None))
+    kind = more.pop("device_class", None)
+    made = entity("cover", name=name, command_topic="c", device_class=kind)
     floor = {"office": "first floor", "bedroom": "first floor"}.get(area, "ground floor")
     found = replace(made.found, domain=domain)
     slug = f"{domain}.{name}_{area}".replace(" ", "_")

@@ -229,8 +229,8 @@ def test_a_language_without_sentences_is_an_error() -> None:
 
 
 VOCABULARY = """
-turn on off the set bed light kitchen to fifty percent is what all in lock front door timer for minutes
-everything close blinds { } < > [ ] ( | ; % \\ 50 21.5
+turn on off the set bed light kitchen to fifty percent is what all in lock front door timer for
+minutes everything close blinds { } < > [ ] ( | ; % \\ 50 21.5
 """
 WORDS = st.lists(st.sampled_from(VOCABULARY.split()), max_size=12).map(" ".join)
 
