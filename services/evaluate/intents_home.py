@@ -169,10 +169,9 @@ def _abilities(platform: str, extra: str) -> Mapping[str, object]:
                 "supported_color_modes": modes.get(extra, ["brightness"])}  # fmt: skip
     if platform in ("cover", "valve"):
         position = {"set_position_topic": "~/position/set", "position_topic": "~/position"}
-        kind = {"device_class": extra}
-        reports = {"reports_position": True} if platform == "valve" else {}
-        return {**moved, **position, **kind, **reports} if reports else {
-            **state, **moved, **position, **kind}  # fmt: skip
+        if platform == "valve":
+            return {**moved, **state, "reports_position": True, "device_class": extra}
+        return {**state, **moved, **position, "device_class": extra}
     if platform in ("sensor", "binary_sensor"):
         return {**state, "device_class": extra}
     hidden = {"entity_category": "config"} if extra == "hidden" else {}

@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Literal
 
 from services.evaluate.errors import SetError
 from services.evaluate.intents_home import Home, Language
@@ -15,8 +14,6 @@ from services.language.calls import Call
 from services.language.fast_path import FastPath
 from services.language.functions import FUNCTIONS
 
-Kind = Literal["moves", "answers"] | str
-"""``moves``: a device is commanded; ``answers``: a call without one; else a miss or a refusal."""
 MAX_LINE = 1_000
 
 
@@ -35,6 +32,8 @@ class Negative:
 class NegativeVerdict:
     negative: Negative
     got: str
+    """``moves``: a device would be commanded; ``answers``: a question or a call without a device
+    would be answered; else the word of a miss or a refusal."""
 
     @property
     def right(self) -> bool:
@@ -71,7 +70,7 @@ def judge(negative: Negative, home: Home, path: FastPath) -> NegativeVerdict:
     )
 
 
-def _became(call: Call, home: Home) -> Kind:
+def _became(call: Call, home: Home) -> str:
     if call.name not in DEVICE_CALLS:
         return "answers"
     resolution = resolve(call, home.entities, home.here)

@@ -27,7 +27,14 @@ from services.home.commands import NotCommandable, command
 from services.home.entities import Entity
 from services.language.calls import Call
 from services.language.folding import fold, name_form, singular
-from services.language.functions import FUNCTIONS, STARTED, SWITCHED, CallError, checked
+from services.language.functions import (
+    EVERYWHERE,
+    FUNCTIONS,
+    STARTED,
+    SWITCHED,
+    CallError,
+    checked,
+)
 
 Refusal = Literal[
     "no_device", "no_device_in_area", "no_device_on_floor", "no_area", "no_floor", "unsupported",
@@ -56,7 +63,6 @@ to the voice is not there. ``entity_wrong_state`` and the timers' keys arise in 
 
 DEVICE_CALLS = frozenset(name for name, row in FUNCTIONS.items() if row.domains)
 """Calls that are about devices; the others are answered by ``functions``."""
-EVERYWHERE = "everywhere"
 _HERE_CALLS = frozenset({"HassTurnOn", "HassLightSet", "HassFanSetSpeed", "HassSetPosition"})
 _HOME_CALLS = frozenset({"HassTurnOff", "HassGetState"})
 _HOME_DOMAINS = frozenset({"light", "fan", "cover"})

@@ -12,6 +12,7 @@ Limits: one sentence is one command; nothing is remembered of the last one.
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -23,10 +24,10 @@ from hassil.recognize import RecognizeResult, recognize_all
 from services.language.calls import Call
 from services.language.canonical import call_of
 from services.language.folding import fold, name_form
-from services.language.functions import FUNCTIONS
+from services.language.functions import EVERYWHERE, FUNCTIONS
 from services.language.homeview import EntityView, HomeView
 from services.language.name_lists import NameLists, Slots
-from services.language.sentences import intents
+from services.language.sentences import intents, numbers
 
 MAX_NAME_WORDS = 3
 """Longer unknown names are taken for talk."""
@@ -36,8 +37,6 @@ MAX_CHARS = 300
 """A longer text is no command."""
 _NO_ROOM = "\0"
 """Stands for the room we are in where nobody has said which that is: templates ask for one."""
-EVERYWHERE = "everywhere"
-"""The room of a call that is about the whole home."""
 
 Miss = Literal[
     "empty", "too_long", "not_understood", "no_device", "no_area", "no_floor", "unsupported",
@@ -77,10 +76,8 @@ class FastPath:
 
     def warm_up(self, view: HomeView) -> None:
         """Do now what the first sentences would wait for: parsing, number words, names."""
-        for text in ("0", "zero", "set x to zero", "zero hours and zero minutes and zero seconds"):
-            self.understand(text, view)
-        for _ in recognize_all("zero", self._intents, slot_lists=_NO_NAMES):
-            pass
+        collections.deque(recognize_all("zero", numbers(self.language)), maxlen=0)
+        self.understand("zero", view)
 
     def understand(self, text: str, view: HomeView) -> Heard:
         """All readings of a sentence in this home, ranked, or the reason why there is none."""
@@ -178,7 +175,6 @@ class FastPath:
             yield unknown[0].name, text
 
 
-_NO_NAMES = NameLists(HomeView(), spaced=True).found("")[0]
 _UNKNOWN: dict[str, Miss] = {"name": "no_device", "area": "no_area", "floor": "no_floor"}
 
 

@@ -28,6 +28,10 @@ STARTED = frozenset({"scene", "button"})
 READ = SWITCHED | {"sensor", "binary_sensor", "number", "select", "text", "alarm_control_panel"}
 
 
+EVERYWHERE = "everywhere"
+"""The area of a call that is about the whole home."""
+
+
 class CallError(ValueError):
     """A call that no function takes; the text names function, argument and rule, never a value."""
 

@@ -64,6 +64,18 @@ def intents(language: str) -> Intents:
     return Intents.from_dict(blocks(language))
 
 
+def numbers(language: str) -> Intents:
+    """One template for each list of numbers: to read any text by them is to build their words.
+
+    Raises as ``blocks``.
+    """
+    lists = {name: body for name, body in blocks(language)["lists"].items() if "range" in body}
+    data = [{"sentences": [f"{{{name}}}" for name in lists]}]
+    return Intents.from_dict(
+        {"language": language, "lists": lists, "intents": {"Number": {"data": data}}}
+    )
+
+
 def packaged_blocks(language: str) -> dict[str, list[dict[str, Any]]]:
     """The blocks that come from the package alone, by intent. Raises as ``blocks``."""
     own = {id(b) for body in _own(language)["intents"].values() for b in body["data"]}
