@@ -17,10 +17,15 @@ def name_form(text: str) -> str:
 
     ``Café-Lampe 2`` → ``cafe lampe two``, ``客厅 TV`` → ``客厅 tv``.
     """
-    if all(_is_latin(c) for c in text if c.isalpha()):
-        return spoken(text)
-    folded = unicodedata.normalize("NFKC", text).casefold().replace("_", " ")
-    return " ".join(_APART.sub(" ", folded).split())
+    folded = _plain(_plain(text).casefold())
+    if all(_is_latin(c) for c in folded if c.isalpha()):
+        return spoken(folded)
+    return " ".join(_APART.sub(" ", folded.replace("_", " ")).split())
+
+
+def _plain(text: str) -> str:
+    """Wide, bold and otherwise dressed letters as the letters they are."""
+    return unicodedata.normalize("NFKC", text)
 
 
 @lru_cache(maxsize=8192)
