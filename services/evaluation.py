@@ -19,6 +19,7 @@ from services.evaluate import report
 from services.evaluate.directory_set import read_directory
 from services.evaluate.held_out_set import held_out_set
 from services.evaluate.homes import evaluation_homes, read_home
+from services.evaluate.intents_run import SETS, lines, measure
 from services.evaluate.noise import Noises
 from services.evaluate.progress import Progress
 from services.evaluate.recogniser import Recogniser
@@ -40,6 +41,8 @@ def main(args: argparse.Namespace) -> int:
     Raises:
         UsageError, SettingsError, SetError, SynthesisError, BundleError, EngineError: see them.
     """
+    if args.set in SETS:
+        return _intents(args)
     settings = chosen_settings(args)
     if args.alone and settings.model.family != "linnet_mini":
         raise UsageError("--alone is for the family linnet_mini, which has two recognisers")
@@ -63,6 +66,15 @@ def main(args: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
+def _intents(args: argparse.Namespace) -> int:
+    """Typed sentences, without a model: recognised, resolved, compared by their effect."""
+    progress = Progress(args.set)
+    table = measure(args.set, args.limit, progress.tell)
+    told = json.dumps(table, ensure_ascii=False) if args.json else "\n".join(lines(table))
+    print(told)
+    return ExitCode.OK
+
+
 def chosen_settings(args: argparse.Namespace) -> Settings:
     """The settings file, and what the command line says instead."""
     settings = Settings.load(args.config)
@@ -82,7 +94,7 @@ def _set(args: argparse.Namespace) -> EvaluationSet:
         return held_out_set(homes, args.shared, args.limit, SpeechCache.default(), tell)
     directory = Path(args.set)
     if not directory.is_dir():
-        raise UsageError(f"--set {args.set}: neither held-out nor a directory")
+        raise UsageError(f"--set {args.set}: neither held-out, {', '.join(SETS)} nor a directory")
     return read_directory(directory, homes[0], args.limit)
 
 

@@ -1,8 +1,9 @@
 """``linnet talk``: a conversation with the home in the terminal, typed or spoken.
 
-What is typed is read by the same grammar that constrains the model, carried out by the same home
-and answered by the same truthful sentences, so the home can be tried without sound or model. This
-is the one place where what was said is shown; it is not logged here either.
+What is typed is read by sentence templates, carried out by the same home and answered by the same
+truthful sentences, so the home can be tried without sound or model. Where a sentence may mean
+several devices it is asked which, once; the next line may answer. This is the one place where what
+was said is shown; it is not logged here either.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -23,13 +25,14 @@ from services.home.executor import Home
 from services.home.ringing import Chime, outcome
 from services.home.simulated import SimulatedHome
 from services.language.calls import Call
-from services.language.grammar import compile_grammar
+from services.language.fast_path import FastPath
 from services.language.outcome import Outcome
 from services.language.replies import replies
 from services.language.yes_no import says_yes
 from services.models import load_model
 from services.settings import Settings, with_family
 from services.spoken_replies import Mouth, mouth, speak
+from services.typed import TypedLines
 from services.voice.families.base import SpeechModel
 from services.voice.loop import VoiceLoop
 from services.voice.setup import open_home_and_loop
@@ -40,9 +43,25 @@ CONNECT_WAIT_S = 5.0
 PROMPT = "> "
 TYPED = "typed"
 """Who is asked back, and answers, at this terminal."""
+LANGUAGE = "en"
+"""Of what is typed: there is no setting for it yet."""
 STOP_S = 2.0
 
-Say = Callable[[Outcome], str]
+
+
+@dataclass(frozen=True)
+class Said:
+    """A reply, and where its sound went."""
+
+    text: str
+    note: str | None = None
+
+    @property
+    def line(self) -> str:
+        return f"{self.text}  [{self.note}]" if self.note else self.text
+
+
+Say = Callable[[Outcome], Said]
 """Answers an outcome; the words it was answered with."""
 
 
@@ -79,8 +98,11 @@ def _read(settings: Settings, wanted: bool | Path | None, parts: ExitStack) -> N
         model = load_model(settings)
         folder = wanted if isinstance(wanted, Path) else None
         say = _aloud(model, home, parts.enter_context(mouth(settings, folder)))
+    path = FastPath(LANGUAGE)
+    path.warm_up(home.view())  # now, so that the first answer is as quick as the others
+    lines = TypedLines(path)
     for text in _typed():
-        _turn(home, text, say)
+        _turn(home, lines, text, say)
 
 
 def _await(home: Home) -> None:
@@ -88,7 +110,6 @@ def _await(home: Home) -> None:
     home.wait_quiet(CONNECT_WAIT_S)
     view = home.view()
     print(f"{len(view.entities)} devices in {len(view.areas)} rooms; end with Ctrl-D")
-    compile_grammar(view)  # now, so that the first answer is as quick as the others
 
 
 def _typed() -> Iterator[str]:
@@ -103,37 +124,42 @@ def _typed() -> Iterator[str]:
             yield line.strip()
 
 
-def _turn(home: Home, text: str, say: Say) -> None:
-    call = compile_grammar(home.view()).interpret(text)
-    if home.asking and (call is None or says_yes(text)):
-        _tell(partial(home.confirm, text, TYPED), say)
+def _turn(home: Home, lines: TypedLines, text: str, say: Say) -> None:
+    read = lines.read(text, home.view(), home.entities())
+    if home.asking and (says_yes(text) or (read.error and read.question is None)):
+        _tell(home, partial(home.confirm, text, TYPED), say)
         return
-    if call is None:
-        print(say(Outcome(Call.of("HassNevermind"), error="not_understood")))
+    if read.question is not None:
+        home.withdraw()  # another question is open now
+        print(f"{say(Outcome(read.call, error=read.error)).text}: {read.question.text}")
         return
-    print(f"  {call.name} {json.dumps(call.args)}")
-    _tell(partial(home.execute, call, session=TYPED), say)
+    if read.error is not None:
+        print(say(Outcome(read.call, error=read.error)).line)
+        return
+    print(f"  {read.call.name} {json.dumps(read.call.args)}")
+    _tell(home, partial(home.execute, read.call, session=TYPED), say)
 
 
-def _tell(act: Callable[[], Outcome], say: Say) -> None:
+def _tell(home: Home, act: Callable[[], Outcome], say: Say) -> None:
     """Let the home act, and say what became of it, with each device's own answer."""
     started = time.monotonic()
     outcome = act()
     took_ms = (time.monotonic() - started) * 1000
     for result in outcome.results:
         print(f"  {result.entity_id} {result.status} ({took_ms:.0f} ms)")
-    print(say(outcome))
+    said = say(outcome)
+    print(said.line)
+    home.desk.replied(said.text)
 
 
-def _plainly(outcome: Outcome) -> str:
-    return replies(outcome)[0]
+def _plainly(outcome: Outcome) -> Said:
+    return Said(replies(outcome)[0])
 
 
 def _aloud(model: SpeechModel, home: Home, where: Mouth) -> Say:
-    def say(outcome: Outcome) -> str:
+    def say(outcome: Outcome) -> Said:
         reply = speak(model, home.view(), outcome)
-        note = where.say(reply.pcm)
-        return f"{reply.text}  [{note}]" if note else reply.text
+        return Said(reply.text, where.say(reply.pcm))
 
     return say
 

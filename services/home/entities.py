@@ -17,8 +17,8 @@ from services.home.platforms import AvailabilityTopic, BinarySensor, Sensor
 from services.home.sightings import Sightings
 from services.home.states import UNKNOWN, EntityState, read_state, told
 from services.home.templates import TemplateFailed, TemplateRefused, render
+from services.language.folding import name_form
 from services.language.homeview import EntityView, HomeView
-from services.language.spoken import spoken
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class Entity:
     found: DiscoveredEntity
     entity_id: str
     name: str
-    """Lower-case spoken name."""
+    """Lower-case spoken name; as written where the letters are not Latin."""
     area: str | None
     floor: str | None = None
     aliases: tuple[str, ...] = ()
@@ -185,16 +185,16 @@ class Registry:
                 areas=tuple(sorted({e.area for e in entities if e.area})),
                 floors=tuple(sorted({e.floor for e in entities if e.floor})),
             )
-        return replace(self._view, here=spoken(here) if here else None)
+        return replace(self._view, here=name_form(here) if here else None)
 
     def _add(self, found: DiscoveredEntity) -> tuple[str, ...]:
         """The topics of the new entity, none when it cannot be taken in."""
-        name = spoken(found.name)
+        name = name_form(found.name)
         if not name:
             log.warning("skipped a %s: its name has no letters that can be spoken", found.domain)
             return ()
         entity_id = self._free_id(found)
-        area = spoken(self._map.areas.get(entity_id, found.area or "")) or None
+        area = name_form(self._map.areas.get(entity_id, found.area or "")) or None
         floor = self._map.floors.get(area or "")
         aliases = tuple(self._map.aliases.get(entity_id, ()))
         entity = Entity(found, entity_id, name, area, floor, aliases)

@@ -33,7 +33,6 @@ from services.home.undo import READS, Done, History, plan
 from services.language.calls import Call
 from services.language.homeview import HomeView
 from services.language.outcome import DeviceResult, Outcome
-from services.language.spoken import spoken
 
 log = logging.getLogger(__name__)
 
@@ -213,8 +212,8 @@ class Home:
             return answered
         if call.name in DEVICE_CALLS and not self.connected:
             return Outcome(call, error="offline")
-        here = spoken(self._here) if self._here else None
-        resolution = self._resolver(call, self.entities(), here)
+        resolution = self._resolver(call, self.entities(), self._here)
+        call = resolution.call or call  # with the room that was meant but not said
         if resolution.refusal is not None:
             return Outcome(call, error=resolution.refusal)
         if call.name in READS:

@@ -1,24 +1,75 @@
 """Which devices a call means: pure, from the call's words and a snapshot of the home.
 
-Refusals are words, not exceptions: a call that fits nothing is an everyday event, and the reply
-speaks from the word. Unlocking is refused as ``needs_confirmation`` until somebody can confirm.
+The order of narrowing: name or other name → room → floor → kind → what the device can do → the
+room this appliance stands in → its floor. Where several are left that cannot all be meant, the
+refusal is ``ambiguous`` and holds them, so that one short question can be asked.
+
+Calls without any place, by function:
+
+* ``HassTurnOn`` with only a kind means this room's where ``here`` is known, else the home's;
+* ``HassTurnOff`` with only a kind means the whole home's ("turn off all lights"), as a question
+  does;
+* ``HassLightSet``, ``HassFanSetSpeed`` and ``HassSetPosition`` mean this room's;
+* all others mean the one here, or the one there is.
+
+Without a kind, a room's lights are meant. The area ``everywhere`` is the whole home. What would
+switch a whole home at one word, other than its lights, fans and covers, is ``too_broad``: locking
+alone is not. Whether a command is risky is not judged here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from services.home.colors import NAMES
+from services.home.commands import NotCommandable, command
 from services.home.entities import Entity
 from services.language.calls import Call
+from services.language.folding import fold, name_form, singular
+from services.language.functions import (
+    EVERYWHERE,
+    FUNCTIONS,
+    STARTED,
+    SWITCHED,
+    CallError,
+    checked,
+)
 
-Refusal = Literal["no_device", "no_area", "unsupported", "ambiguous", "needs_confirmation"]
+Refusal = Literal[
+    "no_device", "no_device_in_area", "no_device_on_floor", "no_area", "no_floor", "unsupported",
+    "ambiguous", "too_broad",
+]  # fmt: skip
 
-DEVICE_CALLS = frozenset({"HassTurnOn", "HassTurnOff", "HassLightSet", "HassGetState"})
+HOME_ASSISTANT_KEYS: dict[str, Refusal] = {
+    "no_area": "no_area",
+    "no_floor": "no_floor",
+    **dict.fromkeys(("no_entity", "no_domain", "no_device_class"), "no_device"),
+    **dict.fromkeys(
+        ("no_entity_in_area", "no_domain_in_area", "no_device_class_in_area"), "no_device_in_area"
+    ),
+    **dict.fromkeys(
+        ("no_entity_in_floor", "no_domain_in_floor", "no_device_class_in_floor"),
+        "no_device_on_floor",
+    ),
+    **dict.fromkeys(
+        ("duplicate_entities", "duplicate_entities_in_area", "duplicate_entities_in_floor"),
+        "ambiguous",
+    ),
+    "feature_not_supported": "unsupported",
+}
+"""Home Assistant's error key → our word. Its ``…_exposed`` keys are as without: what is not offered
+to the voice is not there. ``entity_wrong_state`` and the timers' keys arise in carrying out."""
+
+DEVICE_CALLS = frozenset(name for name, row in FUNCTIONS.items() if row.domains)
 """Calls that are about devices; the others are answered by ``functions``."""
-_SWITCHABLE = frozenset({"light", "switch"})
+_HERE_CALLS = frozenset({"HassTurnOn", "HassLightSet", "HassFanSetSpeed", "HassSetPosition"})
+_HOME_CALLS = frozenset({"HassTurnOff", "HassGetState"})
+_HOME_DOMAINS = frozenset({"light", "fan", "cover"})
+"""Kinds that may be switched all over the home at one word."""
+_LIGHT_ABILITIES = {"brightness": "brightness", "color": "color", "temperature": "color_temp"}
+
+Able = Callable[[Entity, Call], bool]
 
 
 @dataclass(frozen=True)
@@ -27,83 +78,199 @@ class Resolution:
 
     targets: tuple[Entity, ...] = ()
     refusal: Refusal | None = None
+    candidates: tuple[Entity, ...] = ()
+    """With ``ambiguous``: those that may be meant."""
+    call: Call | None = None
+    """The call as it was understood, with the room where ``here`` stood in for one."""
 
 
-def resolve(call: Call, entities: Sequence[Entity], here: str | None = None) -> Resolution:
+def can(entity: Entity, call: Call) -> bool:
+    """Whether a command is known that carries this call out on this device."""
+    if FUNCTIONS[call.name].effect == "asks":
+        return True
+    if call.name == "HassLightSet":
+        wanted = {ability for key, ability in _LIGHT_ABILITIES.items() if key in call.args}
+        if not wanted <= entity.features:
+            return False
+    try:
+        command(entity, call)
+    except NotCommandable:
+        return False
+    return True
+
+
+def resolve(
+    call: Call, entities: Sequence[Entity], here: str | None = None, able: Able = can
+) -> Resolution:
     """The devices a call means.
 
     Args:
-        here: the appliance's room; it decides between devices of equal names.
+        here: the appliance's room; see the module's rules.
+        able: whether a device can do it; ``can`` but in tests.
     """
-    if call.name not in DEVICE_CALLS or not _well_formed(call):
+    try:
+        call = checked(call)
+    except CallError:
         return Resolution(refusal="unsupported")
-    name, area = call.args.get("name"), call.args.get("area")
-    fits = _ability(call)
-    if isinstance(area, str) and not any(e.area == area for e in entities):
-        return Resolution(refusal="no_area")
-    inside = [e for e in entities if area is None or e.area == area]
-    if isinstance(name, str):
-        return _by_name(call, [e for e in inside if e.name == name], fits, here)
-    lights = [e for e in inside if e.domain == call.args.get("domain", "light")]
-    if not lights:
-        return Resolution(refusal="no_device")
-    able = tuple(e for e in lights if fits(e))
-    return Resolution(able) if able else Resolution(refusal="unsupported")
+    if call.name not in DEVICE_CALLS:
+        return Resolution(refusal="unsupported")
+    home = tuple(e for e in entities if getattr(e, "exposed", True))
+    here = name_form(here) if here else None
+    return _Search(call, home, here, able).run()
 
 
-def _by_name(
-    call: Call, named: Sequence[Entity], fits: Callable[[Entity], bool], here: str | None
-) -> Resolution:
-    if not named:
-        return Resolution(refusal="no_device")
-    able = [e for e in named if fits(e)]
-    if not able:
-        locked = call.name == "HassTurnOff" and any(e.domain == "lock" for e in named)
-        return Resolution(refusal="needs_confirmation" if locked else "unsupported")
-    if len(able) > 1:
-        able = _prefer(able, here)
-    return Resolution((able[0],)) if len(able) == 1 else Resolution(refusal="ambiguous")
+class _Search:
+    """One resolution, step by step."""
+
+    def __init__(self, call: Call, home: tuple[Entity, ...], here: str | None, able: Able) -> None:
+        self.call, self.home, self.here, self.able = call, home, here, able
+        args = call.args
+        self.name = _word(args.get("name"))
+        self.area = _word(args.get("area"))
+        self.floor = _word(args.get("floor"))
+        self.device_class = args.get("device_class")
+        self.domains = FUNCTIONS[call.name].domains
+        if "domain" in args:
+            self.domains &= {str(args["domain"])}
+
+    def run(self) -> Resolution:
+        areas, floors = [e.area for e in self.home], [e.floor for e in self.home]
+        if self.area not in (None, EVERYWHERE) and not _known(self.area, areas):
+            return self._refused("no_area")
+        if self.floor and not _known(self.floor, floors):
+            return self._refused("no_floor")
+        if not self.domains:
+            return self._refused("unsupported")
+        return self._named() if self.name else self._placed()
+
+    # --- by name -------------------------------------------------------------------------------
+
+    def _named(self) -> Resolution:
+        assert self.name is not None  # noqa: S101 - for the type checker
+        bearing = _bearing(self.name, self.area, self.home)
+        inside = [e for e in bearing if self._inside(e)]
+        kinds = [e for e in inside if self._of_kind(e)]
+        if not kinds:
+            wrong_kind = inside and "domain" not in self.call.args and not self.device_class
+            return self._refused("unsupported" if wrong_kind else self._nothing(bool(bearing)))
+        able = [e for e in kinds if self.able(e, self.call)]
+        return self._one(able) if able else self._refused("unsupported")
+
+    def _one(self, able: Sequence[Entity]) -> Resolution:
+        """The one of several that is meant, else a question."""
+        near = self._nearest(able)
+        if len(near) > 1 and FUNCTIONS[self.call.name].effect == "asks":
+            # "is the front door locked": its lock answers, not its contact.
+            near = [e for e in near if e.domain in SWITCHED] or near
+        if len(near) == 1:
+            return Resolution((near[0],), call=self.call)
+        return Resolution(refusal="ambiguous", candidates=tuple(near), call=self.call)
+
+    def _nearest(self, entities: Sequence[Entity]) -> list[Entity]:
+        """Those here, else those on this floor, else all."""
+        if len(entities) < 2 or self.here is None:
+            return list(entities)
+        floor = next((e.floor for e in self.home if e.area == self.here and e.floor), None)
+        near = [e for e in entities if e.area == self.here]
+        near = near or [e for e in entities if floor is not None and e.floor == floor]
+        return near or list(entities)
+
+    # --- by place ------------------------------------------------------------------------------
+
+    def _placed(self) -> Resolution:
+        if "domain" not in self.call.args and not self._imply_kind():
+            nowhere = self.area == EVERYWHERE
+            return self._refused("too_broad" if nowhere else "unsupported")
+        unplaced = self.area is None and self.floor is None
+        if unplaced and self.here and self.call.name in _HERE_CALLS:
+            self.area = self.here
+            self.call = Call.of(self.call.name, **{**self.call.args, "area": self.here})
+        kinds = self._kinds()
+        if not kinds:
+            return self._refused(self._nothing(True))
+        able = [e for e in kinds if self.able(e, self.call)]
+        if not able:
+            return self._refused("unsupported")
+        if self.area in (None, EVERYWHERE) and self.floor is None:
+            return self._all_over(able)
+        return self._several(able)
+
+    def _imply_kind(self) -> bool:
+        """Narrow the kinds where the call names none; False where nothing can be implied."""
+        if self.call.name in ("HassTurnOn", "HassTurnOff") and not self.device_class:
+            self.domains &= {"light"}
+            return self.area != EVERYWHERE
+        if self.call.name == "HassClimateSetTemperature":
+            self.domains &= {"climate"}
+        return self.call.name != "HassGetState" or bool(self.device_class)
+
+    def _kinds(self) -> list[Entity]:
+        kinds = [e for e in self.home if self._inside(e) and self._of_kind(e)]
+        if self.call.name != "HassClimateGetTemperature":
+            return kinds
+        thermostats = [e for e in kinds if e.domain == "climate"]
+        return thermostats or [e for e in kinds if e.device_class == "temperature"]
+
+    def _all_over(self, able: Sequence[Entity]) -> Resolution:
+        """A call without a place, or about the whole home."""
+        asked = self.call.name == "HassGetState"
+        many = self.call.name in ("HassTurnOn", "HassTurnOff") or self.area == EVERYWHERE
+        if not asked and not many:
+            return self._one(able)
+        locking = self.call.name == "HassTurnOn" and all(e.domain == "lock" for e in able)
+        broad = any(e.domain not in _HOME_DOMAINS for e in able) and not asked and not locking
+        if broad and len(able) > 1:
+            return Resolution(refusal="too_broad", candidates=tuple(able), call=self.call)
+        return self._several(able)
+
+    def _several(self, able: Sequence[Entity]) -> Resolution:
+        if len(able) > 1 and any(e.domain in STARTED for e in able):
+            return Resolution(refusal="ambiguous", candidates=tuple(able), call=self.call)
+        return Resolution(tuple(able), call=self.call)
+
+    # --- both ------------------------------------------------------------------------------------
+
+    def _inside(self, entity: Entity) -> bool:
+        area = self.area in (None, EVERYWHERE) or _same(self.area, entity.area)
+        return area and (self.floor is None or _same(self.floor, entity.floor))
+
+    def _of_kind(self, entity: Entity) -> bool:
+        kind = self.device_class is None or entity.device_class == self.device_class
+        return kind and entity.domain in self.domains
+
+    def _nothing(self, elsewhere: bool) -> Refusal:
+        """Why nothing is left: there is none, or none in that place."""
+        if elsewhere and self.area not in (None, EVERYWHERE):
+            return "no_device_in_area"
+        return "no_device_on_floor" if elsewhere and self.floor else "no_device"
+
+    def _refused(self, refusal: Refusal) -> Resolution:
+        return Resolution(refusal=refusal, call=self.call)
 
 
-def _prefer(able: Sequence[Entity], here: str | None) -> list[Entity]:
-    near = [e for e in able if here is not None and e.area == here]
-    return near or list(able)
+def _bearing(name: str, area: str | None, home: Sequence[Entity]) -> list[Entity]:
+    """Devices of this name; else but for plurals; else whose name holds the room as well."""
+    exact = [e for e in home if name in _names(e)]
+    if exact:
+        return exact
+    single = singular(name)
+    loose = [e for e in home if any(single == singular(n) for n in _names(e))]
+    if loose or area is None:
+        return loose
+    return [e for e in home if f"{area} {name}" in _names(e)]
 
 
-def _ability(call: Call) -> Callable[[Entity], bool]:
-    """Whether an entity can do what the call asks."""
-    if call.name == "HassGetState":
-        return lambda e: True
-    if call.name == "HassLightSet":
-        wanted = {"brightness", "color"} & set(call.args)
-        return lambda e: e.domain == "light" and wanted <= e.features
-    # On a lock "on" means locked, as in Home Assistant.
-    domains = _SWITCHABLE | ({"lock"} if call.name == "HassTurnOn" else set())
-    return lambda e: e.domain in domains
+def _names(entity: Entity) -> tuple[str, ...]:
+    return tuple(fold(n) for n in (entity.name, *entity.aliases))
 
 
-def _well_formed(call: Call) -> bool:
-    """Keys, types and ranges: a call may come from any model, so it is checked like input."""
-    args = call.args
-    if len(args) != len(call.arguments) or not _known_keys(call.name, args):
-        return False
-    if any(not isinstance(args.get(k, ""), str) for k in ("name", "area", "domain", "color")):
-        return False
-    if args.get("domain", "light") not in _SWITCHABLE:
-        return False
-    brightness = args.get("brightness", 0)
-    if isinstance(brightness, bool) or not isinstance(brightness, int) or not (
-        0 <= brightness <= 100
-    ):
-        return False
-    return args.get("color", "white") in NAMES
+def _word(value: object) -> str | None:
+    return fold(value) if isinstance(value, str) else None
 
 
-def _known_keys(name: str, args: Iterable[str]) -> bool:
-    keys = set(args)
-    if name == "HassGetState":
-        return keys == {"name"}
-    if name == "HassLightSet":
-        what = keys & {"brightness", "color"}
-        return bool(what) and (keys - what) in ({"name"}, {"area"}, {"name", "area"})
-    return bool(keys) and keys <= {"name", "area", "domain"}
+def _known(word: str | None, words: Sequence[str | None]) -> bool:
+    return any(_same(word, other) for other in dict.fromkeys(words))
+
+
+def _same(word: str | None, other: str | None) -> bool:
+    return word is not None and other is not None and word == fold(other)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from services.language import replies_devices, replies_safety, replies_time
 from services.language.outcome import DeviceResult, Outcome
 from services.language.phrases import are, joined, the
+from services.language.refusals import refused
 from services.language.spoken import number_words, spoken
 from services.language.spoken_time import date_words, duration_words, time_words
 
@@ -59,7 +60,8 @@ def replies(outcome: Outcome) -> Replies:
         done = teller(outcome)[0] if teller and outcome.results else ""
         return replies_safety.replies(outcome, done)
     if outcome.error is not None:
-        return _FAILURES.get(outcome.error, _FAILURES["unsupported"])
+        failed = _FAILURES.get(outcome.error) or refused(outcome.call, outcome.error)
+        return failed or _FAILURES["unsupported"]
     return teller(outcome) if teller else _FAILURES["unsupported"]
 
 

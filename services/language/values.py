@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from services.language.homeview import EntityView, HomeView
-from services.language.spoken import number_words
+from services.language.spoken import LETTERS, number_words
 from services.language.templates import Template
 
 Filling = tuple[str, str | int | None]
@@ -47,12 +47,17 @@ def fixed_values(source: str) -> tuple[Filling, ...]:
 
 
 def names(entity: EntityView) -> tuple[str, ...]:
-    return (entity.name, *entity.aliases)
+    """Names the recogniser's letters can write; none for a thing named in another script."""
+    return tuple(name for name in (entity.name, *entity.aliases) if _sayable(name))
+
+
+def _sayable(name: str) -> bool:
+    return all(c in LETTERS for c in name.replace(" ", ""))
 
 
 def fits(template: Template, entity: EntityView) -> bool:
     """Whether this template may speak of this entity."""
-    if entity.domain not in template.domains:
+    if entity.domain not in template.domains or not names(entity):
         return False
     if template.intent == "HassLightSet":
         return ("color" in template.slots) <= ("color" in entity.features) and (
@@ -65,4 +70,4 @@ def fits(template: Template, entity: EntityView) -> bool:
 def lit_areas(home: HomeView) -> tuple[str, ...]:
     """Areas with a light in them: the ones an area template may name."""
     lit = {e.area for e in home.entities if e.domain == "light"}
-    return tuple(a for a in home.areas if a in lit)
+    return tuple(a for a in home.areas if a in lit and _sayable(a))

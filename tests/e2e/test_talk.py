@@ -13,6 +13,7 @@ import pytest
 from services.exit_codes import ExitCode
 from services.home.embedded_broker import free_port
 from services.home.simulated import SimulatedHome
+from services.home.simulated_devices import SimulatedPlainLight
 from tests.support.mosquitto import Mosquitto, mosquitto
 from tests.support.terminal import ROOT, linnet, settings_file
 
@@ -35,6 +36,26 @@ def test_a_typed_command_moves_the_simulated_home(tmp_path: Path) -> None:
     assert said[4] == "sorry i didn't understand that"
     assert said[-2] == "the front door is unlocked"
     assert done.stderr == ""
+
+
+def test_a_sentence_that_means_two_devices_is_asked_about_and_the_answer_decides(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    config = settings_file(tmp_path, mqtt={"port": broker.address.port})
+    twins = [
+        SimulatedPlainLight(f"lamp_{room}", "Reading Light", room, {"state": "OFF"}, dimmable=False)
+        for room in ("Office", "Bedroom")
+    ]
+    with SimulatedHome(broker.address, twins) as simulated:
+        typed = "turn on the reading light\nthe one in the bedroom\nturn everything off\n"
+        done = linnet("talk", "--text", "--config", config, cwd=tmp_path, typed=typed)
+        states = [simulated.state(twin.device_id)["state"] for twin in twins]
+    said = done.stdout.split("\n")
+    assert said[1].endswith(": the one in the bedroom or the one in the office")
+    assert said[2].startswith('  HassTurnOn {"area": "bedroom"')
+    assert said[4] == "the reading light is on"
+    assert said[-2].startswith("that is too much at once")
+    assert states == ["OFF", "ON"]
 
 
 @pytest.mark.parametrize("command", ["talk", "devices"])

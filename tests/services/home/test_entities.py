@@ -31,7 +31,12 @@ def test_a_view_holds_spoken_names_rooms_and_abilities() -> None:
 
 
 def test_names_that_cannot_be_spoken_are_left_out() -> None:
-    assert registry(light("客厅", None)).snapshot() == ()
+    assert registry(light("✨", None)).snapshot() == ()
+
+
+def test_names_in_other_scripts_are_kept_as_they_are_written() -> None:
+    (lamp,) = registry(light("客厅 LED", "客厅")).snapshot()
+    assert (lamp.name, lamp.area) == ("客厅 led", "客厅")
 
 
 def test_equal_names_get_ids_of_their_own() -> None:
