@@ -13,7 +13,7 @@ import pytest
 from services.exit_codes import ExitCode
 from services.home.embedded_broker import free_port
 from services.home.simulated import SimulatedHome
-from services.home.simulated_devices import SimulatedPlainLight
+from services.home.simulated_devices import SimulatedPlainLight, SimulatedSwitch
 from tests.support.mosquitto import Mosquitto, mosquitto
 from tests.support.terminal import ROOT, linnet, settings_file
 
@@ -56,6 +56,29 @@ def test_a_sentence_that_means_two_devices_is_asked_about_and_the_answer_decides
     assert said[4] == "the reading light is on"
     assert said[-2].startswith("that is too much at once")
     assert states == ["OFF", "ON"]
+
+
+def test_what_opens_the_house_is_asked_about_and_a_typed_yes_opens_it(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    config = settings_file(
+        tmp_path, mqtt={"port": broker.address.port}, safety={"answer_s": 60.0}
+    )
+    typed = "turn on the garage door\nno\nyes\nturn on the garage door\nyes\n"
+    opener = SimulatedSwitch("opener", "Garage Door", "Garage", {"state": "OFF"})
+    with SimulatedHome(broker.address, (opener,)) as home:
+        done = linnet("talk", "--config", config, cwd=tmp_path, typed=typed)
+        assert home.state("opener") == {"state": "ON"}
+        assert [c.payload for c in home.commands] == [b"ON"]
+    assert done.returncode == ExitCode.OK, done.stderr
+    said = [line for line in done.stdout.split("\n")[1:] if line and line[0] != " "]
+    assert said == [
+        "should i turn on the garage door",
+        "okay left as it is",
+        "sorry i didn't understand that",
+        "should i turn on the garage door",
+        "the garage door is on",
+    ]
 
 
 @pytest.mark.parametrize("command", ["talk", "devices"])
