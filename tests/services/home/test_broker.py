@@ -97,6 +97,12 @@ def test_right_credentials_are_let_in(tmp_path: Path) -> None:
         ear.link.stop()
 
 
+def test_small_packets_are_not_held_back(ear: Ear) -> None:
+    sock = ear.link._client.socket()
+    assert sock is not None
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_payloads_that_are_too_large_are_not_handed_on(broker: Mosquitto, ear: Ear) -> None:
     ear.link.publish("big", b"x" * (MAX_PAYLOAD_BYTES + 1))
     ear.link.publish("fits", b"x" * MAX_PAYLOAD_BYTES)

@@ -66,7 +66,7 @@ def result(
          "the kitchen devices are off"),
         (Call.of("HassTurnOn", area="kitchen"),
          [result("cover.a"), result("cover.b", state="opening")],
-         "the kitchen covers are opening"),
+         "the a is open and the b is opening"),
         (Call.of("HassSetPosition", position=10), [result("cover.blind", "timeout")],
          "the blind did not answer"),
     ],
