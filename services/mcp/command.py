@@ -18,8 +18,7 @@ from services.exit_codes import ExitCode
 from services.home.embedded_broker import EmbeddedBroker
 from services.home.simulated import SimulatedHome
 from services.mcp import token
-from services.mcp.functions import today
-from services.mcp.home_tools import Allowance, HomeTools
+from services.mcp.home_tools import HomeTools
 from services.mcp.remote import RemoteServer, RemoteTools
 from services.mcp.server import serve_stdio
 from services.mcp.tools import Together, Tool, ToolError, ToolSource, ToolUnavailable
@@ -45,7 +44,7 @@ def main(args: argparse.Namespace) -> int:
         home = parts.enter_context(open_home(settings, status_topic=None))
         home.wait_connected(CONNECT_WAIT_S)
         home.wait_quiet(CONNECT_WAIT_S)
-        own = HomeTools(home, today(), allowance=Allowance(frozenset(settings.mcp.allow)))
+        own = HomeTools(home, allowed=settings.mcp.allow)
         if args.list or args.call:
             remote = [parts.enter_context(remote_tools(s)) for s in settings.mcp.servers]
             return _list(own, remote, args) if args.list else _call(own, remote, args)

@@ -7,17 +7,17 @@ it is refused unless the owner's settings allow that kind of risk.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol, get_args
 
 from services.home.executor import Home
+from services.home.risk import Risk
 from services.language.calls import Call
+from services.language.folding import name_form
+from services.language.functions import FUNCTIONS, CallError, read_call, tools
 from services.language.homeview import EntityView, HomeView
 from services.language.outcome import Outcome
 from services.language.replies import replies
-from services.language.spoken import spoken
-from services.mcp.functions import Functions
 from services.mcp.tools import BadArguments, Tool, ToolRefused, ToolResult, UnknownTool
 
 GET_HOME = Tool(
@@ -30,6 +30,9 @@ GET_HOME = Tool(
 _OPENING = frozenset({"HassTurnOn", "HassTurnOff", "HassSetPosition"})
 """Calls that can unlock or open something, if that is what they name."""
 _PLACES = ("name", "area", "floor")
+RISKS: frozenset[str] = frozenset(get_args(Risk))
+SESSION = "mcp"
+"""Who the home asks back, and who answers where the owner allows it."""
 
 
 class HomePort(Protocol):
@@ -37,16 +40,11 @@ class HomePort(Protocol):
 
     def view(self) -> HomeView: ...
 
-    def execute(self, call: Call) -> Outcome: ...
+    def execute(self, call: Call, *, session: str | None = None) -> Outcome: ...
 
+    def confirm(self, said: str, session: str) -> Outcome: ...
 
-@dataclass(frozen=True)
-class Allowance:
-    """Risks the owner lets other programs take, and how the home is told yes."""
-
-    risks: frozenset[str] = frozenset()
-    agree: Callable[[], Outcome] | None = None
-    """Answers yes to the question that the last call opened. None: the home cannot be told."""
+    def withdraw(self) -> None: ...
 
 
 class HomeTools:
@@ -55,22 +53,21 @@ class HomeTools:
     def __init__(
         self,
         home: HomePort | Home,
-        functions: Functions,
         *,
         rings: bool = False,
-        allowance: Allowance | None = None,
+        allowed: Iterable[str] = (),
     ) -> None:
         """
         Args:
             rings: whether a timer of this home can be heard; else timers are not offered.
+            allowed: the risks (`risk.Risk`) that the owner lets other programs take.
         """
-        self._home, self._functions = home, functions
-        self._allowance = allowance or Allowance()
+        self._home, self._allowed = home, frozenset(allowed)
         effects = {"moves", "asks", "tells", *(["times"] if rings else [])}
         self._tools = {GET_HOME.name: GET_HOME}
-        for entry in functions.tools:
+        for entry in tools():
             function = entry["function"]
-            effect = functions.effects[function["name"]]
+            effect = FUNCTIONS[function["name"]].effect
             if effect in effects:
                 self._tools[function["name"]] = _tool(function, effect)
 
@@ -83,20 +80,20 @@ class HomeTools:
         if name == GET_HOME.name:
             return _listed(self._home.view())
         try:
-            call = self._functions.read(name, _in_spoken_form(arguments))
-        except ValueError as error:
+            call = read_call(name, _as_named(arguments))
+        except CallError as error:
             raise BadArguments(str(error)) from None
         return _told(self._executed(call))
 
     def _executed(self, call: Call) -> Outcome:
-        outcome = self._home.execute(call)
+        outcome = self._home.execute(call, session=SESSION)
         if outcome.error != "needs_confirmation":
             return outcome
-        risks = frozenset(outcome.facts) - {"answer_s"}
-        agree = self._allowance.agree
-        if agree is None or not risks or not risks <= self._allowance.risks:
+        risks = frozenset(outcome.facts) & RISKS
+        if not risks or not risks <= self._allowed:
+            self._home.withdraw()
             raise ToolRefused(_refusal(risks, outcome))
-        agreed = agree()
+        agreed = self._home.confirm("yes", SESSION)
         return Outcome(call, (*outcome.results, *agreed.results), error=agreed.error)
 
 
@@ -123,10 +120,10 @@ def _tool(function: Mapping[str, Any], effect: str) -> Tool:
     )
 
 
-def _in_spoken_form(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def _as_named(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Names as the home knows them: ``Kitchen Light`` is the kitchen light."""
     return {
-        key: spoken(value[:100]) if key in _PLACES and isinstance(value, str) else value
+        key: name_form(value[:100]) if key in _PLACES and isinstance(value, str) else value
         for key, value in arguments.items()
     }
 

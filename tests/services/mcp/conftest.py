@@ -9,7 +9,6 @@ import pytest
 
 from services.home.executor import Home
 from services.home.simulated import SimulatedHome
-from services.mcp.functions import today
 from services.mcp.home_tools import HomeTools
 from tests.services.home.conftest import PATIENT_S, opened
 from tests.support.mosquitto import mosquitto
@@ -27,4 +26,4 @@ def home(tmp_path: Path) -> Iterator[Home]:
 
 @pytest.fixture
 def tools(home: Home) -> HomeTools:
-    return HomeTools(home, today())
+    return HomeTools(home)
