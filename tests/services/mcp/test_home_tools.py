@@ -149,11 +149,8 @@ def test_arguments_that_do_not_fit_are_named_and_not_repeated(
     assert home.calls == []
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
-    max_leaves=6,
-)
+LEAF = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+JSON = LEAF | st.lists(LEAF, max_size=3) | st.dictionaries(st.text(max_size=4), LEAF, max_size=3)
 KEYS = st.sampled_from(["name", "area", "domain", "brightness", "color", "minutes", "x"])
 
 
