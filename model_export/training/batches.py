@@ -73,8 +73,8 @@ class SpeechSource:
     def batches(self, strength: float) -> Iterator[Batch]:
         """One pool of clips, sorted by length, as batches in random order."""
         replies = int(self.rng.binomial(POOL, self.reply_share))
-        picks = self.rng.integers(len(self.replies), size=replies) if replies else []
-        pool = [self._draw() for _ in range(POOL - replies)] + [self.replies[n] for n in picks]
+        pool = [self._draw() for _ in range(POOL - replies)]
+        pool += [self.replies[int(self.rng.integers(len(self.replies)))] for _ in range(replies)]
         pool.sort(key=lambda clip: len(clip.pcm))
         groups: list[list[Clip]] = [[]]
         for clip in pool:
