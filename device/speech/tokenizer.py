@@ -26,6 +26,8 @@ class Heard:
     """int64[4 per block], 12.5 Hz."""
     letters: Floats
     """float32[16 per block, 29] natural log probabilities, 50 Hz."""
+    behind: Floats
+    """The same, read from the codes: another reading of the same sound, its peaks elsewhere."""
 
 
 class SpeechTokenizer:
@@ -57,7 +59,8 @@ class SpeechTokenizer:
         self._waiting = self._waiting[:0]
         heard = self._step(block)
         # Only what holds sound: 8 mel frames a code, 2 a frame of letters.
-        return [Heard(heard.codes[: -(-short // 8)], heard.letters[: -(-short // 2)])]
+        codes, frames = -(-short // 8), -(-short // 2)
+        return [Heard(heard.codes[:codes], heard.letters[:frames], heard.behind[:frames])]
 
     def _step(self, mel: Floats) -> Heard:
         past = self._state.cache.fed
@@ -70,4 +73,5 @@ class SpeechTokenizer:
         }
         self._frames += FRAMES
         out = self._engine.run(feeds, self._state)
-        return Heard(out["codes"].astype(np.int64), out["ctc"].astype(np.float32))
+        letters, behind = (out[name].astype(np.float32) for name in ("ctc", "ctc_post"))
+        return Heard(out["codes"].astype(np.int64), letters, behind)

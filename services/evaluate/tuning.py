@@ -32,10 +32,11 @@ from services.voice.rescoring import Scored, Weights, decide
 SEED = 77_000  # another draw than the one that is reported
 MAX_FALSE = 0.02  # of other speech that may move a device: below the bar of 3 %
 GRID = {
+    "behind": (0.0, 0.25, 0.5, 0.75, 1.0, 1.5),
     "lm": (0.0, 0.15, 0.3, 0.5, 0.8),
     "prior": (0.0, 0.3, 0.6, 1.0),
-    "opinion": (0.0, 5.0, 10.0, 20.0, 40.0, 80.0),
-    "unheard": (-0.2, -0.5, -1.0, -2.0),
+    "opinion": (0.0, 10.0, 20.0, 40.0, 80.0, 120.0, 200.0, 300.0),
+    "unheard": (-0.05, -0.1, -0.2, -0.3, -0.5, -1.0),
     "reject": (-0.4, -0.6, -0.8, -1.0, -1.3, -1.7, -2.2),
     "accept": (-1.0, -0.8, -0.6, -0.4, -0.2, 0.0),
 }

@@ -25,6 +25,7 @@ from services.voice.rescoring import Scored
 from services.voice.second_opinion import Hypotheses, PocketsphinxOpinion
 
 CANDIDATES = 8  # sentences the tokenizer's search offers
+UNFIT = -400.0  # natural log: a text that cannot be laid over the sound
 ASKED = 2  # of them that a disagreeing second recogniser is asked about
 
 
@@ -51,6 +52,7 @@ class Hearing:
     ) -> None:
         self._tokenizer, self._lm, self._vocabulary = tokenizer, lm, vocabulary
         self._grammar, self._search = grammar, CtcSearch(grammar)
+        self._behind: list[Floats] = []
         self._opinion = opinion
         if opinion is not None:
             opinion.start()
@@ -64,6 +66,7 @@ class Hearing:
 
     def _take(self, heard: Heard) -> None:
         self._search.advance(heard.letters)
+        self._behind.append(heard.behind)
         if self._lm.room(len(heard.codes)):
             self._logits = self._lm.read(self._vocabulary.audio(heard.codes.tolist()))
 
@@ -84,7 +87,8 @@ class Hearing:
         reading = self._ask(found)
         if reading is not None and reading.call not in {c.call for c in found}:
             found.append(self._as_candidate(reading, found))
-        return [self._scored(candidate, reading) for candidate in found]
+        behind = self._read_behind([c.text for c in found])
+        return [self._scored(c, reading, b) for c, b in zip(found, behind, strict=True)]
 
     def _ask(self, found: list[Candidate]) -> Reading | None:
         """The second recogniser's choice; where it disagrees, also its scores of the first ones."""
@@ -110,7 +114,16 @@ class Hearing:
         read = self._grammar.read(reading.text)
         return Candidate(reading.text, reading.call, score, read[1] if read else 0.0)
 
-    def _scored(self, candidate: Candidate, reading: Reading | None) -> Scored:
+    def _read_behind(self, texts: list[str]) -> list[float]:
+        """How well each text fits what the codes kept, relative to the best reading of them."""
+        if not texts or not self._behind:
+            return [0.0] * len(texts)
+        rows = np.concatenate(self._behind)
+        best = float(rows.max(axis=1).sum())
+        scores = score_texts(rows, texts, best_path=True) - best
+        return [float(s) for s in np.maximum(scores, UNFIT)]
+
+    def _scored(self, candidate: Candidate, reading: Reading | None, behind: float) -> Scored:
         call = candidate.call
         return Scored(
             candidate.text,
@@ -120,6 +133,7 @@ class Hearing:
             candidate.prior,
             reading.scores.get(call) if reading else None,
             reading.ratio if reading and reading.call == call else None,
+            behind,
         )
 
     def _lm_score(self, text: str, call: Call) -> float:

@@ -1,9 +1,9 @@
 """Which sentence was meant: every judge's score of every candidate, weighed; or none of them.
 
-Judges: the tokenizer's CTC head (how well the sound fits the letters), the language model (how
-likely it writes this transcript and this call after these codes), the grammar's prior, and a
-second recogniser that has heard people. All scores are natural log probabilities. Pure: no engine
-is touched here, so weights can be fitted to recorded scores.
+Judges: the tokenizer's two CTC heads (how well the sound, and the codes made from it, fit the
+letters), the language model (how likely it writes this transcript and this call after these
+codes), the grammar's prior, and a second recogniser that has heard people. All scores are natural
+log probabilities. Pure: no engine is touched here, so weights can be fitted to recorded scores.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ class Scored:
     run, or was not asked about this one."""
     ratio: float | None = None
     """Where the second recogniser chose this call: its score per frame over a free phone loop."""
+    behind: float = 0.0
+    """As ``ctc``, by the letters read from the codes."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Weights:
     """How much each judge counts, and when nobody is convinced; shipped in the bundle."""
 
     ctc: float = 1.0
+    behind: float = 0.0
     lm: float = 0.5
     prior: float = 0.3
     opinion: float = 20.0
@@ -65,6 +68,7 @@ def total(candidate: Scored, weights: Weights) -> float:
     opinion = weights.unheard if candidate.opinion is None else candidate.opinion
     return (
         weights.ctc * candidate.ctc
+        + weights.behind * candidate.behind
         + weights.lm * candidate.lm
         + weights.prior * candidate.prior
         + weights.opinion * opinion

@@ -64,6 +64,8 @@ def test_streamed_through_the_engine_equals_the_whole_utterance_in_torch(
     codes = np.concatenate([h.codes for h in heard])
     assert len(codes) == -(-len(mel) // 8)
     np.testing.assert_allclose(letters, wanted.ctc[0, : len(letters)].numpy(), atol=TOLERANCE)
+    behind = np.concatenate([h.behind for h in heard])
+    np.testing.assert_allclose(behind, wanted.ctc_post[0, : len(behind)].numpy(), atol=TOLERANCE)
     assert (codes == wanted.codes[0, : len(codes)].numpy()).all()
 
 

@@ -64,7 +64,9 @@ def number(config: Mapping[str, object], key: str) -> int:
     return value
 
 
-OPINION_ONLY = {"ctc": 0.0, "lm": 0.0, "prior": 0.0, "unheard": -9.0, "reject": math.inf}
+OPINION_ONLY = {
+    "ctc": 0.0, "behind": 0.0, "lm": 0.0, "prior": 0.0, "unheard": -9.0, "reject": math.inf,
+}  # fmt: skip
 """Weights that leave the choice to the second recogniser."""
 
 

@@ -28,6 +28,12 @@ def test_the_language_model_can_turn_a_close_decision() -> None:
     assert decide([near, far], Weights(lm=0.0)) == near
 
 
+def test_what_the_codes_kept_can_turn_a_close_decision() -> None:
+    near, far = replace(scored(ON, -3.0), behind=-8.0), replace(scored(OFF, -4.0), behind=-1.0)
+    assert decide([near, far], Weights(behind=0.5)) == far
+    assert decide([near, far], Weights(behind=0.0)) == near
+
+
 def test_a_call_the_second_recogniser_did_not_think_of_pays_for_it() -> None:
     alone, backed = scored(ON, -2.0), scored(OFF, -4.0, opinion=0.0)
     assert decide([alone, backed], Weights(opinion=20.0, unheard=-0.5)) == backed
