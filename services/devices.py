@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Mapping
 
 from services.exit_codes import ExitCode
 from services.home.entities import Entity
+from services.owner_map import with_owner_map
 from services.settings import Settings
 from services.wiring import open_home
 
 CONNECT_WAIT_S = 5.0
-_COLUMNS = ("device", "name", "room", "state", "can")
+_COLUMNS = ("device", "name", "other_names", "room", "room_from", "floor", "state", "can")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -21,12 +23,10 @@ def main(args: argparse.Namespace) -> int:
     Raises:
         SettingsError, BrokerError: the broker cannot be used.
     """
-    # No status topic: a look at the home must not say that the appliance is online.
-    with open_home(Settings.load(args.config), status_topic=None) as home:
-        home.wait_connected(CONNECT_WAIT_S)
-        home.wait_quiet(args.wait)
-        now = time.monotonic()
-        rows = [_row(e, now) for e in sorted(home.entities(), key=lambda e: e.entity_id)]
+    settings = with_owner_map(Settings.load(args.config))
+    found = collect(settings, args.wait)
+    now = time.monotonic()
+    rows = [_row(e, settings.home.areas, now) for e in found]
     if args.json:
         print(json.dumps({"devices": rows}))
     elif rows:
@@ -36,12 +36,25 @@ def main(args: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
-def _row(entity: Entity, now_s: float) -> dict[str, object]:
+def collect(settings: Settings, wait_s: float) -> list[Entity]:
+    """What has announced itself within ``wait_s``, by id. Raises as ``main``."""
+    # No status topic: a look at the home must not say that the appliance is online.
+    with open_home(settings, status_topic=None) as home:
+        home.wait_connected(CONNECT_WAIT_S)
+        home.wait_quiet(wait_s)
+        return sorted(home.entities(), key=lambda e: e.entity_id)
+
+
+def _row(entity: Entity, owners: Mapping[str, str], now_s: float) -> dict[str, object]:
     here = entity.available(now_s)
+    origin = "owner" if entity.entity_id in owners else "announced"
     return {
         "device": entity.entity_id,
         "name": entity.name,
+        "other_names": list(entity.aliases),
         "room": entity.area,
+        "room_from": origin if entity.area else None,
+        "floor": entity.floor,
         "state": (entity.state.value or "unknown") if here else "unavailable",
         "can": sorted(entity.features),
     }
@@ -50,7 +63,7 @@ def _row(entity: Entity, now_s: float) -> dict[str, object]:
 def print_table(rows: list[dict[str, object]]) -> None:
     """Columns as wide as what stands in them."""
     cells = [[_cell(row[column]) for column in _COLUMNS] for row in rows]
-    lines = [list(_COLUMNS), *cells]
+    lines = [[column.replace("_", " ") for column in _COLUMNS], *cells]
     widths = [max(len(line[i]) for line in lines) for i in range(len(_COLUMNS))]
     for line in lines:
         print("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip())

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from services.exit_codes import ExitCode
+from services.owner_map import with_owner_map
 from services.settings import Settings, settings_path
 from services.settings_file import SettingsError
 
@@ -101,7 +102,7 @@ def check_settings(config: Path | None) -> tuple[Finding, Settings]:
     """The settings, and the defaults to go on with when they cannot be read."""
     path = settings_path(config)
     try:
-        settings = Settings.load(path)
+        settings = with_owner_map(Settings.load(path))
     except SettingsError as error:
         more = f" (and {len(error.problems) - 1} more)" if len(error.problems) > 1 else ""
         remedy = "linnet config check names every fault; the checks below use the defaults"

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints, mo
 from services.mcp.addresses import refusal as remote_refusal
 
 SYSTEM_FILE = Path("/etc/linnet/linnet.toml")
+MAP_FILE = SYSTEM_FILE.with_name("home.json")
 STATE_DIRECTORY = Path("/var/lib/linnet")
 
 Unit = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -125,6 +126,8 @@ class Home(_Table):
     """Floors of rooms: "office" = "first floor"."""
     aliases: dict[str, Listed[Spoken]] = Field(default_factory=dict)
     """Other names of devices: "light.desk" = ["reading light"]."""
+    map_file: PathText = MAP_FILE
+    """What `linnet devices assign` keeps of the same; the three tables above win over it."""
 
 
 class Presence(_Table):

@@ -30,6 +30,7 @@ from services.language.outcome import Outcome
 from services.language.replies import replies
 from services.language.yes_no import says_yes
 from services.models import load_model
+from services.owner_map import with_owner_map
 from services.settings import Settings, with_family
 from services.spoken_replies import Mouth, mouth, speak
 from services.typed import TypedLines
@@ -77,6 +78,8 @@ def main(args: argparse.Namespace) -> int:
             broker = parts.enter_context(EmbeddedBroker())
             parts.enter_context(SimulatedHome(broker.address))
             settings = at_broker(settings, broker.address)
+        else:
+            settings = with_owner_map(settings)
         try:
             if args.microphone:
                 _listen(settings, parts)

@@ -36,12 +36,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
+    from services.owner_map import with_owner_map
     from services.settings import Settings, settings_path
     from services.settings_file import SettingsError
 
     path = settings_path(args.file)
     try:
-        Settings.load(path)
+        with_owner_map(Settings.load(path))
     except SettingsError as error:
         if not args.json:
             raise

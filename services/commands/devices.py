@@ -1,24 +1,76 @@
-"""``linnet devices``: what the home has."""
+"""``linnet devices``: what the home has, and the owner's rooms, floors and names for it."""
 
 from __future__ import annotations
 
 import argparse
 
-from services.commands.common import add_config, add_json
+from services.commands.common import UsageError, add_config, add_json
 
-HELP = "list the devices that announce themselves at the broker, with room, state and abilities"
+HELP = "list the devices that announce themselves at the broker, or assign rooms and names to them"
 EXAMPLE = "linnet devices --json"
+ASSIGN_HELP = "say which room a device is in, what else it is called, or which floor a room is on"
+ASSIGN_EXAMPLE = 'linnet devices assign light.desk --area office --alias "reading light"'
+ASSIGN_USAGE = """linnet devices assign DEVICE [--area ROOM] [--alias NAME]...
+       linnet devices assign --room ROOM --floor FLOOR
+       linnet devices assign (DEVICE | --room ROOM) --clear"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--wait", type=float, default=2.0, metavar="S", help="seconds to collect (default: 2)"
+    _add_shared(parser)
+    parser.set_defaults(wait=2.0)
+    actions = parser.add_subparsers(dest="action", metavar="assign")
+    # Suppressed: else an option that stands before `assign` would be set back to its default.
+    assign = actions.add_parser(
+        "assign",
+        argument_default=argparse.SUPPRESS,
+        usage=ASSIGN_USAGE,
+        help=ASSIGN_HELP,
+        description=ASSIGN_HELP[0].upper() + ASSIGN_HELP[1:] + ".",
+        epilog=f"example:\n  {ASSIGN_EXAMPLE}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_json(parser)
-    add_config(parser)
+    assign.add_argument(
+        "device", nargs="?", default=None, metavar="DEVICE", help="as `linnet devices` lists it"
+    )
+    assign.add_argument("--area", default=None, metavar="ROOM", help="the room the device is in")
+    assign.add_argument(
+        "--alias",
+        action="append",
+        default=None,
+        metavar="NAME",
+        help="another name, up to 8 times; they replace those assigned before",
+    )
+    assign.add_argument("--room", default=None, metavar="ROOM", help="a room of the home")
+    assign.add_argument("--floor", default=None, metavar="FLOOR", help="the floor of that room")
+    assign.add_argument("--clear", action="store_true", default=False, help="forget what was said")
+    _add_shared(assign)
 
 
 def run(args: argparse.Namespace) -> int:
-    from services import devices
+    from services import assign, devices
 
-    return devices.main(args)
+    if args.action is None:
+        return devices.main(args)
+    why = _misfit(args)
+    if why:
+        raise UsageError(why)
+    return assign.main(args)
+
+
+def _misfit(args: argparse.Namespace) -> str:
+    """What is wrong with the arguments of ``assign``; empty when they fit together."""
+    if (args.device is None) == (args.room is None):
+        return "name one DEVICE, before the options, or one --room"
+    if args.device is not None and args.floor is not None:
+        return "--floor is of a --room, not of a DEVICE"
+    if args.room is not None and (args.area is not None or args.alias is not None):
+        return "--area and --alias are of a DEVICE, not of a --room"
+    if args.clear == any(given is not None for given in (args.area, args.alias, args.floor)):
+        return "say what to assign, or --clear alone"
+    return ""
+
+
+def _add_shared(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--wait", type=float, metavar="S", help="seconds to collect (default: 2)")
+    add_json(parser)
+    add_config(parser)

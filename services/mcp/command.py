@@ -23,6 +23,7 @@ from services.mcp.remote import RemoteServer, RemoteTools
 from services.mcp.server import serve_stdio
 from services.mcp.tools import Together, Tool, ToolError, ToolSource, ToolUnavailable
 from services.mcp.web import HOST, PATH, listen, serve_http
+from services.owner_map import with_owner_map
 from services.settings import McpServer, Settings
 from services.wiring import at_broker, open_home, software_version
 
@@ -41,6 +42,8 @@ def main(args: argparse.Namespace) -> int:
             broker = parts.enter_context(EmbeddedBroker())
             parts.enter_context(SimulatedHome(broker.address))
             settings = at_broker(settings, broker.address)
+        else:
+            settings = with_owner_map(settings)
         home = parts.enter_context(open_home(settings, status_topic=None))
         home.wait_connected(CONNECT_WAIT_S)
         home.wait_quiet(CONNECT_WAIT_S)

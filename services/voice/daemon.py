@@ -1,10 +1,10 @@
 """``linnet run``: the daemon of linnet-voice.service.
 
-Opens what the settings name, runs the loop, and lives on: SIGHUP reads the settings again (wrong
-ones are refused and the old stay), a microphone that goes away is waited for, the broker may come
-and go. SIGTERM ends it within two seconds. systemd hears READY once sound is flowing, then a
-WATCHDOG from the hearing loop itself, so that a loop that hangs or a model that is stuck is
-restarted.
+Opens what the settings name, runs the loop, and lives on: SIGHUP reads the settings and the owner's
+map of the home again (wrong ones are refused and the old stay), a microphone that goes away is
+waited for, the broker may come and go. SIGTERM ends it within two seconds. systemd hears READY once
+sound is flowing, then a WATCHDOG from the hearing loop itself, so that a loop that hangs or a model
+that is stuck is restarted.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from device.errors import AudioError, DeviceError
 from device.sound.frames import AudioSink, Frame, FrameSource
 from services import logs, sdnotify
 from services.exit_codes import ExitCode
+from services.owner_map import with_owner_map
 from services.settings import Settings
 from services.settings_file import SettingsError
 from services.voice.controller import State
@@ -177,7 +178,7 @@ def main(args: argparse.Namespace) -> int:
     from services.voice.setup import open_box
 
     def load() -> Settings:
-        settings = Settings.load(args.config)
+        settings = with_owner_map(Settings.load(args.config))
         logs.configure(settings.log.level, settings.log.format)
         return settings
 
