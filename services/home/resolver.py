@@ -135,13 +135,13 @@ class _Search:
 
     @cached_property
     def home(self) -> tuple[Entity, ...]:
-        """What people speak of; a call by name never has to go through it all."""
+        """What people speak of; few calls have to go through it all."""
         return tuple(e for e in self.all if _exposed(e))
 
     def run(self) -> Resolution:
-        if self.area not in (None, EVERYWHERE) and not _known(self.area, "area", self.home):
+        if self.area not in (None, EVERYWHERE) and not _known(self.area, "area", self.all):
             return self._refused("no_area")
-        if self.floor and not _known(self.floor, "floor", self.home):
+        if self.floor and not _known(self.floor, "floor", self.all):
             return self._refused("no_floor")
         if not self.domains:
             return self._refused("unsupported")
@@ -209,7 +209,7 @@ class _Search:
         return self.call.name != "HassGetState" or bool(self.device_class)
 
     def _kinds(self) -> list[Entity]:
-        kinds = [e for e in self.home if self._of_kind(e) and self._inside(e)]
+        kinds = [e for e in self.all if self._of_kind(e) and self._inside(e) and _exposed(e)]
         if self.call.name != "HassClimateGetTemperature":
             return kinds
         thermostats = [e for e in kinds if e.domain == "climate"]
@@ -286,8 +286,8 @@ def _word(value: object) -> str | None:
     return fold(value) if isinstance(value, str) else None
 
 
-def _known(word: str | None, place: Literal["area", "floor"], home: Sequence[Entity]) -> bool:
-    return any(_same(word, other) for other in {getattr(e, place) for e in home})
+def _known(word: str | None, place: Literal["area", "floor"], all_: Sequence[Entity]) -> bool:
+    return any(_same(word, getattr(e, place)) and _exposed(e) for e in all_)
 
 
 def _same(word: str | None, other: str | None) -> bool:
