@@ -2,7 +2,7 @@
 
 They and their broker live in processes of their own, so that processor time and memory of the home
 that listens to them are its alone. The broker is mosquitto where it is installed, else the embedded
-one, which takes a minute to hand out what a thousand devices have left with it. Nothing here knows
+one, which is slow to hand out what a thousand devices have left with it. Nothing here knows
 ``Home``.
 """
 
