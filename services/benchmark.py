@@ -20,6 +20,7 @@ from services.bench.rig import rig
 from services.bench.spoken import Spoken, recordings
 from services.bench.stages import TurnTimes, first_audio, medians, turns_of
 from services.bench.stream import StampingSink, TurnSource
+from services.bench.typed import LINES, TypedBench, lines_of
 from services.commands.common import UsageError
 from services.evaluate.progress import Progress
 from services.evaluation import chosen_settings
@@ -32,6 +33,7 @@ from services.voice.families.base import SpeechModel
 from services.voice.timeline import TimelineEvent
 
 TURNS = 24
+DEVICES = 1000
 
 
 def main(args: argparse.Namespace) -> int:
@@ -42,6 +44,8 @@ def main(args: argparse.Namespace) -> int:
     """
     if args.one_core:
         pin_to_one_core()
+    if args.typed:
+        return typed_main(args)
     settings = chosen_settings(args)
     source, spoken = recordings(settings.wake.phrase, args.limit or TURNS)
     if not spoken:
@@ -50,6 +54,14 @@ def main(args: argparse.Namespace) -> int:
     table |= {"recordings": source, "one_core": args.one_core}
     print(json.dumps(table) if args.json else "\n".join(_lines(table)))
     return ExitCode.OK if table["turns"]["answered"] else ExitCode.CHECK_FAILED
+
+
+def typed_main(args: argparse.Namespace) -> int:
+    """The same for typed lines; CHECK_FAILED when none was carried out. Raises as ``main``."""
+    bench = TypedBench(Settings.load(args.config), args.devices or DEVICES)
+    table = bench.measure(args.limit or LINES)
+    print(json.dumps(table) if args.json else "\n".join(lines_of(table)))
+    return ExitCode.OK if table["lines"]["all_confirmed"] else ExitCode.CHECK_FAILED
 
 
 def pin_to_one_core() -> None:

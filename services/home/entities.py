@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 MAX_ENTITIES = 20_000
 """More than this many are not taken in: a broker gone wild must not fill the memory."""
+MAX_WORD_BYTES = 1024
+"""A longer word on availability is not remembered, but asked for anew."""
 MAX_MOVING = 1000
 """Ids that are kept for who is on the way to another topic."""
 
@@ -104,7 +106,8 @@ class Change:
 
     fresh: frozenset[str] = frozenset()
     """Topics of entities that are new: their retained messages are wanted now, even where
-    somebody else listens to the same topic already."""
+    somebody else listens to the same topic already. A shared availability topic is not asked
+    again: its last word is remembered."""
     gone: frozenset[str] = frozenset()
     """Topics that nobody speaks on any more."""
 
@@ -127,6 +130,9 @@ class Registry:
         """Who moves to another topic keeps its id: domain and unique id → entity id."""
         self._numbers: dict[str, int] = {}
         self._listeners: dict[str, dict[str, None]] = {}
+        self._words: dict[str, bytes | None] = {}
+        """Availability topic that is listened to → last payload, None when nothing has come. One
+        hub speaks for a thousand devices: were it asked for each, each answer would go to all."""
         self._snapshot: tuple[Entity, ...] | None = None
         self._view: HomeView | None = None
 
@@ -149,6 +155,8 @@ class Registry:
     def hear(self, topic: str, payload: bytes, now_s: float) -> tuple[Entity, ...]:
         """Take in one message; the entities whose state or availability it spoke of."""
         touched = []
+        if topic in self._words:
+            self._keep_word(topic, payload)
         for entity_id in self._listeners.get(topic, ()):
             fresh = _heard(self._entities[entity_id], topic, payload, now_s)
             if fresh is not None:
@@ -164,6 +172,7 @@ class Registry:
             self._entities[entity_id] = replace(
                 entity, state=UNKNOWN, heard_at_s=None, online={}, last_word=None
             )
+        self._words = dict.fromkeys(self._words)
         self._snapshot = None
 
     def topics(self) -> frozenset[str]:
@@ -198,11 +207,30 @@ class Registry:
         floor = self._map.floors.get(area or "")
         aliases = tuple(self._map.aliases.get(entity_id, ()))
         entity = Entity(found, entity_id, name, area, floor, aliases)
+        entity, fresh = self._told_before(entity)
         self._entities[entity_id] = entity
         self._ids[found.key] = entity_id
         for heard in entity.topics:
             self._listeners.setdefault(heard, {})[entity_id] = None
-        return entity.topics
+        return fresh
+
+    def _told_before(self, entity: Entity) -> tuple[Entity, tuple[str, ...]]:
+        """The entity with what its availability topics said last; topics still to be asked."""
+        spec = entity.found.spec
+        fresh = list(spec.state_topics)
+        for topic in dict.fromkeys(rule.topic for rule in spec.availability_topics):
+            if topic not in self._words:
+                self._words[topic] = None
+                fresh.append(topic)
+            elif (payload := self._words[topic]) is not None:
+                entity = _available(entity, topic, payload)
+        return entity, tuple(fresh)
+
+    def _keep_word(self, topic: str, payload: bytes) -> None:
+        if len(payload) <= MAX_WORD_BYTES:
+            self._words[topic] = payload
+        else:
+            del self._words[topic]
 
     def _remove(self, found: DiscoveredEntity, *, keep_id: bool) -> tuple[str, ...]:
         entity_id = self._ids.pop(found.key, None)
@@ -217,6 +245,7 @@ class Registry:
             del self._listeners[topic][entity_id]
             if not self._listeners[topic]:
                 del self._listeners[topic]
+                self._words.pop(topic, None)
         return entity.topics
 
     def _free_id(self, found: DiscoveredEntity) -> str:
@@ -240,16 +269,20 @@ def find(entities: Iterable[Entity], entity_id: str) -> Entity | None:
 
 
 def _heard(entity: Entity, topic: str, payload: bytes, now_s: float) -> Entity | None:
-    fresh = entity
-    for rule in entity.found.spec.availability_topics:
-        word = _availability_word(rule, payload) if rule.topic == topic else None
-        if word is not None:
-            fresh = replace(fresh, online={**fresh.online, topic: word}, last_word=word)
+    fresh = _available(entity, topic, payload)
     if topic in entity.found.spec.state_topics:
         state = read_state(entity.found.spec, topic, payload, entity.state)
         if state is not None:
             fresh = replace(fresh, state=state, heard_at_s=now_s)
     return None if fresh is entity else fresh
+
+
+def _available(entity: Entity, topic: str, payload: bytes) -> Entity:
+    for rule in entity.found.spec.availability_topics:
+        word = _availability_word(rule, payload) if rule.topic == topic else None
+        if word is not None:
+            entity = replace(entity, online={**entity.online, topic: word}, last_word=word)
+    return entity
 
 
 def _availability_word(rule: AvailabilityTopic, payload: bytes) -> bool | None:

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from services.home.commands import NotCommandable, command
@@ -114,16 +115,15 @@ def resolve(
         return Resolution(refusal="unsupported")
     if call.name not in DEVICE_CALLS:
         return Resolution(refusal="unsupported")
-    home = tuple(e for e in entities if getattr(e, "exposed", True))
     here = name_form(here) if here else None
-    return _Search(call, home, here, able).run()
+    return _Search(call, entities, here, able).run()
 
 
 class _Search:
     """One resolution, step by step."""
 
-    def __init__(self, call: Call, home: tuple[Entity, ...], here: str | None, able: Able) -> None:
-        self.call, self.home, self.here, self.able = call, home, here, able
+    def __init__(self, call: Call, all_: Sequence[Entity], here: str | None, able: Able) -> None:
+        self.call, self.all, self.here, self.able = call, all_, here, able
         args = call.args
         self.name = _word(args.get("name"))
         self.area = _word(args.get("area"))
@@ -133,11 +133,15 @@ class _Search:
         if "domain" in args:
             self.domains &= {str(args["domain"])}
 
+    @cached_property
+    def home(self) -> tuple[Entity, ...]:
+        """What people speak of; few calls have to go through it all."""
+        return tuple(e for e in self.all if _exposed(e))
+
     def run(self) -> Resolution:
-        areas, floors = [e.area for e in self.home], [e.floor for e in self.home]
-        if self.area not in (None, EVERYWHERE) and not _known(self.area, areas):
+        if self.area not in (None, EVERYWHERE) and not _known(self.area, "area", self.all):
             return self._refused("no_area")
-        if self.floor and not _known(self.floor, floors):
+        if self.floor and not _known(self.floor, "floor", self.all):
             return self._refused("no_floor")
         if not self.domains:
             return self._refused("unsupported")
@@ -147,7 +151,7 @@ class _Search:
 
     def _named(self) -> Resolution:
         assert self.name is not None  # noqa: S101 - for the type checker
-        bearing = _bearing(self.name, self.area, self.home)
+        bearing = _bearing(self.name, self.area, self.all)
         inside = [e for e in bearing if self._inside(e)]
         kinds = [e for e in inside if self._of_kind(e)]
         if not kinds:
@@ -205,7 +209,7 @@ class _Search:
         return self.call.name != "HassGetState" or bool(self.device_class)
 
     def _kinds(self) -> list[Entity]:
-        kinds = [e for e in self.home if self._inside(e) and self._of_kind(e)]
+        kinds = [e for e in self.all if self._of_kind(e) and self._inside(e) and _exposed(e)]
         if self.call.name != "HassClimateGetTemperature":
             return kinds
         thermostats = [e for e in kinds if e.domain == "climate"]
@@ -248,16 +252,30 @@ class _Search:
         return Resolution(refusal=refusal, call=self.call)
 
 
-def _bearing(name: str, area: str | None, home: Sequence[Entity]) -> list[Entity]:
+def _bearing(name: str, area: str | None, entities: Sequence[Entity]) -> list[Entity]:
     """Devices of this name; else but for plurals; else whose name holds the room as well."""
-    exact = [e for e in home if name in _names(e)]
+    exact = _called(name, entities)
     if exact:
         return exact
     single = singular(name)
+    home = [e for e in entities if _exposed(e)]
     loose = [e for e in home if any(single == singular(n) for n in _names(e))]
     if loose or area is None:
         return loose
-    return [e for e in home if f"{area} {name}" in _names(e)]
+    return _called(f"{area} {name}", home)
+
+
+def _called(name: str, entities: Sequence[Entity]) -> list[Entity]:
+    """The names first: they are many, and nearly all of them others."""
+    return [
+        e
+        for e in entities
+        if (fold(e.name) == name or (e.aliases and name in _names(e))) and _exposed(e)
+    ]
+
+
+def _exposed(entity: Entity) -> bool:
+    return bool(getattr(entity, "exposed", True))
 
 
 def _names(entity: Entity) -> tuple[str, ...]:
@@ -268,8 +286,8 @@ def _word(value: object) -> str | None:
     return fold(value) if isinstance(value, str) else None
 
 
-def _known(word: str | None, words: Sequence[str | None]) -> bool:
-    return any(_same(word, other) for other in dict.fromkeys(words))
+def _known(word: str | None, place: Literal["area", "floor"], all_: Sequence[Entity]) -> bool:
+    return any(_same(word, getattr(e, place)) and _exposed(e) for e in all_)
 
 
 def _same(word: str | None, other: str | None) -> bool:

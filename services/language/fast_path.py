@@ -13,7 +13,7 @@ Limits: one sentence is one command; nothing is remembered of the last one.
 from __future__ import annotations
 
 import collections
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,7 +21,7 @@ from hassil.expression import Group
 from hassil.intents import RangeSlotList
 from hassil.recognize import RecognizeResult, recognize_all
 
-from services.language.calls import Call
+from services.language.calls import Call, Value
 from services.language.canonical import call_of
 from services.language.folding import fold, name_form
 from services.language.functions import EVERYWHERE, FUNCTIONS
@@ -73,6 +73,7 @@ class FastPath:
         self._spaced = not self._intents.settings.ignore_whitespace
         self._view: HomeView | None = None
         self._names = NameLists(HomeView(), spaced=self._spaced)
+        self._bearers = _Bearers(HomeView())
 
     def warm_up(self, view: HomeView) -> None:
         """Do now what the first sentences would wait for: parsing, number words, names."""
@@ -95,6 +96,7 @@ class FastPath:
     def _look_at(self, view: HomeView) -> None:
         if view is not self._view and view != self._view:
             self._names = NameLists(view, spaced=self._spaced)
+            self._bearers = _Bearers(view)
         self._view = view
 
     def _tries(self, text: str) -> Iterator[tuple[str, Slots]]:
@@ -113,7 +115,7 @@ class FastPath:
         for result in recognize_all(text, self._intents, slot_lists=slots, intent_context=here):
             call = self._call(result, view)
             if call is not None:
-                found.append(((not _has_any(call, view), *_rank(result)), call))
+                found.append(((not self._bearers.has_any(call), *_rank(result)), call))
         found.sort(key=lambda pair: (pair[0], pair[1].json()))
         tied = {call for rank, call in found if rank == found[0][0]}
         return Heard(tuple(dict.fromkeys(call for _, call in found)), tied=len(tied))
@@ -122,7 +124,7 @@ class FastPath:
         slots = {name: entity.value for name, entity in result.entities.items()}
         if slots.get("area") == _NO_ROOM:
             del slots["area"]
-        if "name" in slots and "domain" not in slots and _shared(slots["name"], view):
+        if "name" in slots and "domain" not in slots and self._bearers.shared(slots["name"]):
             # "unlock the front door" must not be taken for its sensor.
             slots["domain"] = result.context.get("domain")
         return call_of(result.intent.name, self._multiplied(result, slots))
@@ -191,9 +193,29 @@ def _all_names(view: HomeView) -> set[str]:
     return {fold(name) for e in view.entities for name in (e.name, *e.aliases)}
 
 
-def _shared(name: object, view: HomeView) -> bool:
-    """Whether things of several kinds bear this name."""
-    return len({e.domain for e in view.entities if name == e.name or name in e.aliases}) > 1
+class _Bearers:
+    """The things of one home by their names: most calls are about one name, not about all."""
+
+    def __init__(self, view: HomeView) -> None:
+        self._all = view.entities
+        self._by_name: dict[object, list[EntityView]] = {}
+        for entity in view.entities:
+            for name in {entity.name, *entity.aliases}:
+                self._by_name.setdefault(name, []).append(entity)
+
+    def shared(self, name: object) -> bool:
+        """Whether things of several kinds bear this name."""
+        return len({entity.domain for entity in self._by_name.get(name, ())}) > 1
+
+    def has_any(self, call: Call) -> bool:
+        """Whether anything here fits the place of a call; calls without devices always do."""
+        domains = FUNCTIONS[call.name].domains
+        if not domains:
+            return True
+        args = call.args
+        name = args.get("name")
+        bearers = self._all if name is None else self._by_name.get(name, ())
+        return any(_fits(args, entity, domains) for entity in bearers)
 
 
 def _rank(result: RecognizeResult) -> tuple[int, ...]:
@@ -209,23 +231,13 @@ def _rank(result: RecognizeResult) -> tuple[int, ...]:
     )
 
 
-def _has_any(call: Call, view: HomeView) -> bool:
-    """Whether anything in this home fits the place of a call; calls without devices always do."""
-    function = FUNCTIONS[call.name]
-    if not function.domains:
-        return True
-    return any(_fits(call, entity, function.domains) for entity in view.entities)
-
-
-def _fits(call: Call, entity: EntityView, domains: Iterable[str]) -> bool:
-    args = call.args
+def _fits(args: Mapping[str, Value], entity: EntityView, domains: frozenset[str]) -> bool:
+    """Whether all but the name fits."""
     area = args.get("area", EVERYWHERE)
-    name = args.get("name")
     return (
         entity.domain in domains
         and (area == EVERYWHERE or area == entity.area)
         and args.get("floor", entity.floor) == entity.floor
         and args.get("domain", entity.domain) == entity.domain
         and args.get("device_class", entity.device_class) == entity.device_class
-        and (name is None or name == entity.name or name in entity.aliases)
     )

@@ -101,6 +101,51 @@ def test_availability_modes() -> None:
     assert not here("latest", ("a", b"perhaps"))
 
 
+def test_the_word_of_a_hub_is_asked_for_once_and_holds_for_who_comes_later() -> None:
+    home = Registry()
+
+    def join(name: str, **options: object) -> Change:
+        place, body = light(name, availability_topic="hub", **options)
+        return home.apply(parse(f"homeassistant/{place}/config", json.dumps(body).encode()))
+
+    def here() -> list[bool]:
+        return [e.available(0.0) for e in home.snapshot()]
+
+    assert join("First").fresh == {"First", "hub"}
+    assert join("Second").fresh == {"Second"}, "the answer to the first will reach both"
+    assert here() == [False, False]
+    home.hear("hub", b"online", 0.0)
+    assert join("Third").fresh == {"Third"}
+    assert join("Fourth", payload_available="up", payload_not_available="online").fresh == {
+        "Fourth"
+    }
+    assert here() == [True, True, True, False], "each reads the word in its own way"
+    home.forget_states()
+    assert join("Fifth").fresh == {"Fifth"}, "all topics are asked anew after a reconnection"
+    assert here() == [False] * 5
+    home.hear("hub", b"online", 0.0)
+    assert here() == [True, True, True, False, True]
+
+
+def test_the_word_of_a_hub_goes_with_its_last_device() -> None:
+    place, body = light("Lamp", availability_topic="hub")
+    home = registry((place, body))
+    home.hear("hub", b"online", 0.0)
+    topic = f"homeassistant/{place}/config"
+    assert home.apply(parse(topic, b"")).gone == {"Lamp", "hub"}
+    again = home.apply(parse(topic, json.dumps(body).encode()))
+    assert again.fresh == {"Lamp", "hub"}
+    assert not only(home).available(0.0)
+
+
+def test_a_word_too_long_to_be_remembered_is_asked_for_again() -> None:
+    home = registry(light("First", availability_topic="hub"))
+    home.hear("hub", b"x" * 2000, 0.0)
+    place, body = light("Second", availability_topic="hub")
+    change = home.apply(parse(f"homeassistant/{place}/config", json.dumps(body).encode()))
+    assert change.fresh == {"Second", "hub"}
+
+
 def test_availability_by_template_and_old_readings() -> None:
     home = registry(
         ("sensor/s", {"name": "S", "state_topic": "s", "expire_after": 60,
