@@ -275,7 +275,7 @@ def _called(name: str, entities: Sequence[Entity]) -> list[Entity]:
 
 
 def _exposed(entity: Entity) -> bool:
-    return bool(getattr(entity, "exposed", True))
+    return entity.exposed
 
 
 def _names(entity: Entity) -> tuple[str, ...]:
