@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -12,11 +10,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from services.bench.mosquitto import installed
 from services.home.broker import BrokerAddress
 from services.home.embedded_broker import free_port
 from tests.support.certificates import ServerCertificate
 
-PROGRAM = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin")
+PROGRAM = installed()
 
 
 class Mosquitto:
