@@ -1,24 +1,27 @@
 """What the language model reads and writes in training, as ids and the places it is judged on.
 
-Three kinds, as only some sentences were spoken by the reply voice: *understanding* (speech codes →
+Four kinds, as only some sentences were spoken by the reply voice: *understanding* (speech codes →
 transcript → call, or the reply's opening), *answering* (call and observation → reply as text and
-codes) and *reading aloud* (any sentence of the reply voice, of which only the sound is judged).
+codes), *reading aloud* (any sentence of the reply voice, of which only the sound is judged) and
+*typed* (a line as people type it → call, or the reply's opening).
 """
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from model_export.training.codes import Utterance
-from model_export.training.text import invented_home
+from model_export.training.haste import no_command, typed
+from model_export.training.text import Line, commands, invented_home
 from services.language import prompt
 from services.language.calls import Call
+from services.language.functions import FUNCTIONS
 from services.language.homeview import EntityView, HomeView
 from services.language.outcome import Outcome
 from services.language.outcome_sample import corpus, outcome_of
@@ -54,9 +57,30 @@ def understanding(
     if said.call is None:
         tail += prompt.reply_open(vocabulary)
     else:
-        tail += prompt.call(vocabulary, _call(said.call))
-        tail += [vocabulary.tag("<|observation|>")]
+        tail += prompt.call(vocabulary, _call(said.call)) + prompt.call_close(vocabulary)
     return _example(head, tail)
+
+
+def typing(vocabulary: Vocabulary, line: Line) -> Example:
+    """A typed line → its call, or the reply's opening where it calls nothing."""
+    head = prompt.user_text(vocabulary, line.text)
+    if line.call is None:
+        return _example(head, prompt.reply_open(vocabulary))
+    return _example(head, prompt.call(vocabulary, line.call) + prompt.call_close(vocabulary))
+
+
+def typed_lines(other: Sequence[str], rng: random.Random) -> Iterator[Line]:
+    """What is typed in haste, for ever: new commands, ``other`` talk, and commands that are denied,
+    put off or only one of two, which call nothing."""
+    source = commands(rng)
+    for line in source:
+        draw, text = rng.random(), typed(rng, line.text)
+        if other and draw < 0.2:
+            yield Line(typed(rng, rng.choice(other)), None)
+        elif draw < 0.35 and line.call is not None and FUNCTIONS[line.call.name].effect == "moves":
+            yield Line(no_command(rng, text, typed(rng, next(source).text)), None)
+        else:
+            yield Line(text, line.call)
 
 
 def answering(
@@ -130,11 +154,16 @@ def examples(
     aloud_share: float = 0.42,
     answer_share: float = 0.05,
     wrong: float = 0.06,
+    typed_share: float = 0.12,
 ) -> Iterator[Example]:
-    """Training examples for ever."""
+    """Training examples for ever; the other shares are of what is not typed."""
     sorry = [SpokenReply(t, spoken_replies[t]) for t in NOT_UNDERSTOOD if t in spoken_replies]
     voiced = [SpokenReply(text, codes) for text, codes in spoken_replies.items()]
+    lines = typed_lines([said.text for said in utterances if said.call is None], rng)
     while True:
+        if rng.random() < typed_share:
+            yield typing(vocabulary, next(lines))
+            continue
         draw, heard = rng.random(), rng.choice(utterances)
         if draw < aloud_share:
             # Speech that calls nothing is answered by an apology.

@@ -7,7 +7,11 @@
     <|assistant|>streaming_transcription⏎ text, codes, text, codes … <|user|>
 
 The word after ``<|assistant|>`` is GLM-4's metadata slot: a function's name makes the turn a call.
-Speech that calls nothing goes from the transcript straight to the reply.
+Speech that calls nothing goes from the transcript straight to the reply. A typed line stands in the
+user's turn as it is, and is its own transcript:
+
+    [gMASK]<sop><|user|>⏎bed lite on plz<|assistant|>HassTurnOn⏎{"name":"bed light"}<|observation|>
+    [gMASK]<sop><|user|>⏎nice lamp<|assistant|>streaming_transcription⏎
 """
 
 from __future__ import annotations
@@ -35,9 +39,12 @@ def user_speech(vocabulary: Vocabulary, codes: Sequence[int]) -> list[int]:
 
 def user_speech_open(vocabulary: Vocabulary) -> list[int]:
     """What comes before the codes: the cache can be filled with it before anybody speaks."""
-    v = vocabulary
-    head = [v.tag("[gMASK]"), v.tag("<sop>"), v.tag("<|user|>"), *v.encode("\n")]
-    return [*head, v.tag("<|begin_of_audio|>")]
+    return [*_user_open(vocabulary), vocabulary.tag("<|begin_of_audio|>")]
+
+
+def user_text(vocabulary: Vocabulary, text: str) -> list[int]:
+    """The user's turn, typed; folded to spoken form, the only one a small model has read."""
+    return _user_open(vocabulary) + vocabulary.encode(spoken(text))
 
 
 def user_speech_close(vocabulary: Vocabulary) -> list[int]:
@@ -86,6 +93,16 @@ def interleave(text: Sequence[int], audio: Sequence[int]) -> Iterator[int]:
         yield words.popleft() if cursor.advance() == "text" else sounds.popleft()
     yield from words
     yield from sounds
+
+
+def call_close(vocabulary: Vocabulary) -> list[int]:
+    """A call ends where what became of it would be told."""
+    return [vocabulary.tag("<|observation|>")]
+
+
+def _user_open(vocabulary: Vocabulary) -> list[int]:
+    v = vocabulary
+    return [v.tag("[gMASK]"), v.tag("<sop>"), v.tag("<|user|>"), *v.encode("\n")]
 
 
 def _assistant(vocabulary: Vocabulary, metadata: str) -> list[int]:
