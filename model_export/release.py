@@ -240,13 +240,16 @@ def _head(version: str, self_test: SelfTest | None) -> ManifestHead:
 def annotate(out: Path, facts: Path) -> Bundle:
     """Pack a bundle again with what was learnt about it since: weights, figures, model card.
 
-    ``facts`` is JSON of ``{"evaluation": {name: number}, "rescoring": {weight: number}}``.
+    ``facts`` is JSON of ``{"evaluation": {name: number}, "rescoring": {weight: number}}`` and, for a
+    language model that has read typed lines, ``"typed_accept"``: the score to believe it from.
     """
     bundle, found = Bundle.open(out), json.loads(facts.read_text())
     old = bundle.manifest
     head = {name: getattr(old, name) for name in ManifestHead.model_fields}
     head["evaluation"] = found["evaluation"]
     head["config"] = dict(old.config) | {f"rescoring_{k}": v for k, v in found["rescoring"].items()}
+    if "typed_accept" in found:
+        head["config"]["typed_accept"] = float(found["typed_accept"])
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(shutil.copytree(out, Path(folder) / "bundle"))
         parts = {name: PartSource(copy / p.file, p.precision) for name, p in old.parts.items()}

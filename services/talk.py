@@ -1,6 +1,7 @@
 """``linnet talk``: a conversation with the home in the terminal, typed or spoken.
 
-What is typed is read by sentence templates, carried out by the same home and answered by the same
+What is typed is read by sentence templates, or guessed by the model where none of them fits and the
+model has learnt to; it is carried out by the same home and answered by the same
 truthful sentences, so the home can be tried without sound or model. Where a sentence may mean
 several devices it is asked which, once; the next line may answer. This is the one place where what
 was said is shown; it is not logged here either.
@@ -29,6 +30,7 @@ from services.language.fast_path import FastPath
 from services.language.outcome import Outcome
 from services.language.replies import replies
 from services.language.yes_no import says_yes
+from services.line_model import LateGuess
 from services.models import load_model
 from services.owner_map import with_owner_map
 from services.settings import Settings, with_family
@@ -103,7 +105,7 @@ def _read(settings: Settings, wanted: bool | Path | None, parts: ExitStack) -> N
         say = _aloud(model, home, parts.enter_context(mouth(settings, folder)))
     path = FastPath(LANGUAGE)
     path.warm_up(home.view())  # now, so that the first answer is as quick as the others
-    lines = TypedLines(path)
+    lines = TypedLines(path, LateGuess.of(settings))
     for text in _typed():
         _turn(home, lines, text, say)
 

@@ -1,18 +1,33 @@
-"""What a typed line means: a call, a question about it, or the reason why there is neither."""
+"""What a typed line means: a call, a question about it, or the reason why there is neither.
+
+Sentence templates are asked first. What none of them fits may be guessed by a language model,
+whose call goes the same way as theirs: checked, resolved, and never past the question that a risky
+command is met with.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from services.home.entities import Entity
 from services.home.question import Question, question
-from services.home.resolver import DEVICE_CALLS, resolve
+from services.home.resolver import DEVICE_CALLS, Resolution, resolve
 from services.language.calls import Call
 from services.language.fast_path import FastPath
+from services.language.functions import CallError, checked
 from services.language.homeview import HomeView
+from services.language.line_guess import Guess
 
 _NOTHING = Call.of("HassNevermind")
+_PLACES = frozenset({"name", "area", "floor", "domain", "device_class"})
+
+
+class Guesser(Protocol):
+    """Whoever reads what no template fits; see ``LineGuess``."""
+
+    def guess(self, text: str, view: HomeView) -> Guess: ...
 
 
 @dataclass(frozen=True)
@@ -24,13 +39,16 @@ class Read:
     """Why nothing is carried out; a word of the replies."""
     question: Question | None = None
     """What to ask, with the error ``ambiguous``; the next line may answer it."""
+    guessed: bool = False
+    """No template fits; a language model chose the call."""
 
 
 class TypedLines:
     """Reads line after line; remembers one open question, for one line."""
 
-    def __init__(self, path: FastPath) -> None:
+    def __init__(self, path: FastPath, guesser: Guesser | None = None) -> None:
         self._path = path
+        self._guesser = guesser
         self._open: Question | None = None
 
     def read(self, text: str, view: HomeView, entities: Sequence[Entity]) -> Read:
@@ -39,15 +57,62 @@ class TypedLines:
         call = asked.answered(text) if asked else None
         if call is None:
             heard = self._path.understand(text, view)
+            if heard.call is None and heard.miss == "not_understood" and self._guesser:
+                return self._asked_back(guessed(self._guesser.guess(text, view), view, entities))
             if heard.call is None:
                 return Read(_NOTHING, _WORDS.get(heard.miss or "", heard.miss))
             call = heard.call
-        if call.name in DEVICE_CALLS:
-            resolution = resolve(call, entities, view.here)
-            self._open = question(resolution)
-            if self._open is not None:
-                return Read(call, "ambiguous", self._open)
-        return Read(call)
+        return self._asked_back(_resolved(call, view, entities))
+
+    def _asked_back(self, read: Read) -> Read:
+        self._open = read.question
+        return read
+
+
+def guessed(guess: Guess, view: HomeView, entities: Sequence[Entity]) -> Read:
+    """What a guess comes to: its call, a question where it names several devices, else a refusal.
+
+    Several readings count as one where they do the same in this home.
+    """
+    found: dict[object, tuple[Call, Resolution]] = {}
+    for call in _well_formed(guess.readings):
+        resolution = _resolution(call, view, entities)
+        targets = tuple(sorted(e.entity_id for e in resolution.targets))
+        found.setdefault((_wish(call), targets, resolution.refusal), (call, resolution))
+    if len(found) == 1:
+        ((call, _),) = found.values()
+        read = _resolved(call, view, entities)
+        return Read(read.call, read.error, read.question, guessed=True)
+    wishes = {_wish(call) for call, _ in found.values()}
+    targets = [e for _, resolution in found.values() for e in resolution.targets]
+    if len(wishes) != 1 or len(targets) != len(found):
+        return Read(_NOTHING, "not_understood")
+    call = Call(*wishes.pop())
+    asked = question(Resolution(refusal="ambiguous", candidates=tuple(targets), call=call))
+    if asked is None:
+        return Read(_NOTHING, "not_understood")
+    return Read(call, "ambiguous", asked, guessed=True)
+
+
+def _well_formed(calls: Sequence[Call]) -> Sequence[Call]:
+    try:
+        return [checked(call) for call in calls]
+    except CallError:
+        return ()
+
+
+def _wish(call: Call) -> tuple[str, tuple[tuple[str, str | int], ...]]:
+    """A call without its place."""
+    return call.name, tuple((k, v) for k, v in call.arguments if k not in _PLACES)
+
+
+def _resolution(call: Call, view: HomeView, entities: Sequence[Entity]) -> Resolution:
+    return resolve(call, entities, view.here) if call.name in DEVICE_CALLS else Resolution()
+
+
+def _resolved(call: Call, view: HomeView, entities: Sequence[Entity]) -> Read:
+    asked = question(_resolution(call, view, entities))
+    return Read(call) if asked is None else Read(call, "ambiguous", asked)
 
 
 _WORDS = {"empty": "not_understood", "too_long": "not_understood"}
