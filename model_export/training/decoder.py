@@ -72,7 +72,7 @@ def read_tokens(path: Path) -> Tokens:
 
 def run_corpus(args: argparse.Namespace) -> None:
     """Speak replies, and texts for phonetic cover, until there are enough hours."""
-    texts = corpus_texts(args.texts, args.reply_share, random.Random(0))
+    texts = corpus_texts(args.texts, args.reply_share, random.Random(args.seed))
     count = make_corpus(texts, args.voice, args.out, args.hours)
     print(f"{count} sentences in {args.out}")
 
@@ -159,6 +159,7 @@ def _parser() -> argparse.ArgumentParser:
     corpus.add_argument("--reply-share", type=float, default=0.7, help="rest is from --texts")
     corpus.add_argument("--voice", choices=VOICES, default=VOICES[0])
     corpus.add_argument("--hours", type=float, default=2.0)
+    corpus.add_argument("--seed", type=int, default=0, help="of the choice of sentences")
     corpus.add_argument("--out", type=Path, required=True)
 
     for name, command, lr in (("vocoder", run_vocoder, 1.5e-3), ("t2m", run_t2m, 1.5e-3)):

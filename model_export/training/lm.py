@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -38,8 +38,9 @@ class Sources:
     """What the model learns from."""
 
     codes: Path
-    replies: Path
-    texts: Path
+    replies: Sequence[Path]
+    """Codes of the reply voice, one file for each of ``texts``."""
+    texts: Sequence[Path]
     vocabulary: Path
 
 
@@ -48,8 +49,8 @@ def main() -> None:
     base = Path(".training")
     parser.add_argument("--out", type=Path, default=base / "lm")
     parser.add_argument("--codes", type=Path, default=base / "codes")
-    parser.add_argument("--replies", type=Path, default=base / "reply_codes.npz")
-    parser.add_argument("--texts", type=Path, default=base / "replies/texts.jsonl")
+    parser.add_argument("--replies", type=Path, nargs="+", default=[base / "reply_codes.npz"])
+    parser.add_argument("--texts", type=Path, nargs="+", default=[base / "replies/texts.jsonl"])
     parser.add_argument("--vocabulary", type=Path, default=base / "ranks.tiktoken")
     parser.add_argument("--minutes", type=float, default=90.0)
     parser.add_argument("--ranks", type=int, default=2)
@@ -114,12 +115,11 @@ class Run(ResumableRun):
         self.end_step(self._report)
 
     def _loss(self, batch: list[Example]) -> Tensor:
-        ids, judged = _pad(batch)
-        ids, judged = ids.to(self.device), judged.to(self.device)
+        ids, read, judged = (part.to(self.device) for part in _pad(batch))
         length = ids.shape[1] - 1
         with torch.autocast(self.device.type, torch.bfloat16):
             positions = torch.arange(length, device=self.device)
-            hidden, _ = self.model(ids[:, :-1], positions, causal_mask(length, self.device))
+            hidden, _ = self.model(read[:, :-1], positions, causal_mask(length, self.device))
             # Only the judged places meet the wide output layer.
             logits = self.model.output_layer(hidden[judged[:, 1:]]).float()
         target = ids[:, 1:][judged[:, 1:]]
@@ -140,19 +140,28 @@ class Run(ResumableRun):
 
 def _spoken_replies(sources: Sources) -> dict[str, np.ndarray]:
     """text → codes of everything the reply voice has said."""
-    rows = [json.loads(line) for line in sources.texts.read_text().splitlines()]
-    with np.load(sources.replies) as data:
-        return {r["text"]: data[r["stem"]] for r in rows if r["stem"] in data.files}
+    found: dict[str, np.ndarray] = {}
+    for codes, texts in zip(sources.replies, sources.texts, strict=True):
+        rows = [json.loads(line) for line in texts.read_text().splitlines()]
+        with np.load(codes) as file:
+            data = dict(file)
+        found |= {r["text"]: data[r["stem"]] for r in rows if r["stem"] in data}
+    return found
 
 
-def _pad(batch: list[Example]) -> tuple[Tensor, Tensor]:
+def _pad(batch: list[Example]) -> tuple[Tensor, Tensor, Tensor]:
+    """int64 ids and what is read in their place, bool where judged: [batch, longest] each."""
     longest = max(len(e.ids) for e in batch)
     ids = torch.zeros(len(batch), longest, dtype=torch.int64)
+    read = torch.zeros_like(ids)
     judged = torch.zeros(len(batch), longest, dtype=torch.bool)
     for n, example in enumerate(batch):
         ids[n, : len(example.ids)] = torch.from_numpy(example.ids)
+        read[n, : len(example.ids)] = torch.from_numpy(
+            example.ids if example.read is None else example.read
+        )
         judged[n, : len(example.ids)] = torch.from_numpy(example.judged)
-    return ids, judged
+    return ids, read, judged
 
 
 def load_lm(path: Path) -> Glm:
