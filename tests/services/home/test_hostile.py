@@ -26,7 +26,7 @@ CALLS = {
     "HassFanSetSpeed": {"percentage": 50}, "HassHumidifierSetpoint": {"humidity": 40},
     "HassHumidifierMode": {"mode": "eco"}, "HassVacuumStart": {}, "HassVacuumReturnToBase": {},
     "LinnetSetNumber": {"value": 5}, "LinnetSelectOption": {"option": "a"},
-    "LinnetSetText": {"text": "a"}, "LinnetArm": {"mode": "away"},
+    "LinnetSetText": {"value": "a"}, "LinnetArm": {"mode": "away"},
 }  # fmt: skip
 
 FIELDS = sorted({f for model in (*MODELS.values(), *LIGHTS.values()) for f in model.model_fields})
