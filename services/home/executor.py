@@ -23,7 +23,7 @@ from services.home.confirm import Confirmation
 from services.home.desk import Desk, Ringing
 from services.home.devices import Devices
 from services.home.entities import Entity
-from services.home.functions import answer
+from services.home.functions import VOLUMES, answer
 from services.home.home_map import HomeMap
 from services.home.resolver import DEVICE_CALLS, Resolution, resolve
 from services.home.safety import Safety, Verdict
@@ -205,10 +205,11 @@ class Home:
         self.withdraw()
         if call.name == "LinnetUndo":
             return self._undo(call, turn)
+        volume = self._desk.volume.level
         answered = answer(call, self._desk)
         if answered is not None:
             if answered.error is None and call.name not in READS:
-                self._remember((), ())
+                self._remember((), (), volume if call.name in VOLUMES else None)
             return answered
         if call.name in DEVICE_CALLS and not self.connected:
             return Outcome(call, error="offline")
@@ -263,12 +264,16 @@ class Home:
 
     def _undo(self, call: Call, turn: _Turn) -> Outcome:
         """Lead the last command's devices back; risky steps are asked about like any others."""
-        if not self.connected:
-            return Outcome(call, error="offline")
         with self._guarding:
+            last = self._history.last(self._clock())
+            of_devices = last is None or last.volume is None
+            if of_devices and not self.connected:
+                return Outcome(call, error="offline")
             done = self._history.take(self._clock())
         if done is None:
             return Outcome(call, error="nothing_to_undo")
+        if done.volume is not None:
+            return Outcome(call, facts={"level": self._desk.volume.set(done.volume)})
         way = plan(done.before, done.after, self.entities())
         if not way.steps and not way.left:
             return Outcome(call, error="nothing_to_undo" if done.before else "cannot_undo")
@@ -306,12 +311,17 @@ class Home:
                 self._remember(tuple(step.entity for step in verdict.allowed), results)
         return Outcome(verdict.call, results, verdict.facts, error)
 
-    def _remember(self, before: Sequence[Entity], results: Sequence[DeviceResult]) -> None:
+    def _remember(
+        self,
+        before: Sequence[Entity],
+        results: Sequence[DeviceResult],
+        volume: int | None = None,
+    ) -> None:
         confirmed = {result.entity_id for result in results if result.status == "confirmed"}
         after = tuple(entity for entity in self.entities() if entity.entity_id in confirmed)
         was = tuple(entity for entity in before if entity.entity_id in confirmed)
         with self._guarding:
-            self._history.add(Done(was, after, self._clock()))
+            self._history.add(Done(was, after, self._clock(), volume))
 
     def _send(self, step: Step, turn: _Turn, confirmation: Confirmation) -> str | None:
         """Send to one device; the error that keeps the others from being sent, if any."""

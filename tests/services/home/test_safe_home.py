@@ -13,6 +13,7 @@ from services.home.rate_limit import RateLimit
 from services.home.safety import Safety
 from services.home.simulated import Fault, SimulatedHome
 from services.language.calls import Call
+from services.language.replies import replies
 from tests.services.home.conftest import PATIENT_S, until_all_known
 from tests.services.home.guarded import command_freely, resolve_freely
 from tests.services.home.test_home import ON, by_name, statuses, until
@@ -183,3 +184,13 @@ def test_undo_after_a_timer_does_not_reach_past_it(home: Home, simulated: Simula
     home.execute(Call.of("HassGetCurrentTime"))
     assert home.execute(UNDO).error is None
     assert simulated.state("standing_light")["state"] == "OFF"
+
+
+def test_a_changed_volume_is_undone_even_without_a_broker(home: Home, broker: Mosquitto) -> None:
+    before = home.desk.volume.level
+    home.execute(Call.of("HassSetVolume", volume_level=15))
+    broker.kill()
+    until(lambda: not home.connected)
+    undone = home.execute(UNDO)
+    assert (undone.error, home.desk.volume.level) == (None, before)
+    assert replies(undone) == ("okay undone",)
