@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from services.home.entities import Entity
 from services.home.question import Question, question
-from services.home.resolver import DEVICE_CALLS, resolve
+from services.home.resolver import DEVICE_CALLS, Resolution, resolve
 from services.language.calls import Call
 from services.language.fast_path import FastPath
 from services.language.homeview import HomeView
@@ -24,6 +24,8 @@ class Read:
     """Why nothing is carried out; a word of the replies."""
     question: Question | None = None
     """What to ask, with the error ``ambiguous``; the next line may answer it."""
+    resolution: Resolution | None = field(default=None, compare=False)
+    """Which devices it means, for ``Home.execute``; None where it is about none."""
 
 
 class TypedLines:
@@ -47,6 +49,7 @@ class TypedLines:
             self._open = question(resolution)
             if self._open is not None:
                 return Read(call, "ambiguous", self._open)
+            return Read(call, resolution=resolution)
         return Read(call)
 
 

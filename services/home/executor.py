@@ -25,7 +25,7 @@ from services.home.devices import Devices
 from services.home.entities import Entity
 from services.home.functions import VOLUMES, answer
 from services.home.home_map import HomeMap
-from services.home.resolver import DEVICE_CALLS, Resolution, resolve
+from services.home.resolver import DEVICE_CALLS, Resolution, current_resolution, resolve
 from services.home.safety import Safety, Verdict
 from services.home.step import Step
 from services.home.timers import Timers
@@ -186,6 +186,7 @@ class Home:
         turn_id: int = 0,
         current: Callable[[int], bool] = lambda turn_id: True,
         session: str | None = None,
+        resolved: Resolution | None = None,
     ) -> Outcome:
         """Carry out a call and tell what happened; never raises for the home's faults.
 
@@ -193,6 +194,8 @@ class Home:
             current: whether this turn is still the current one. It is asked before anything is
                 sent, and again before each device: an interrupted turn sends no more.
             session: who would answer a question, for ``confirm``; None for nobody.
+            resolved: which devices it means, where the caller had to know that already; found
+                anew if one of them has gone or become another since.
 
         Errors in the outcome: ``cancelled``, ``offline``, ``no_device``, ``no_area``,
         ``unsupported``, ``ambiguous``, ``nothing_to_undo``, ``cannot_undo``, those of
@@ -213,7 +216,9 @@ class Home:
             return answered
         if call.name in DEVICE_CALLS and not self.connected:
             return Outcome(call, error="offline")
-        resolution = self._resolver(call, self.entities(), self._here)
+        entities = self.entities()
+        resolution = current_resolution(resolved, entities) if resolved else None
+        resolution = resolution or self._resolver(call, entities, self._here)
         call = resolution.call or call  # with the room that was meant but not said
         if resolution.refusal is not None:
             return Outcome(call, error=resolution.refusal)

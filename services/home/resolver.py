@@ -20,12 +20,13 @@ alone is not. Whether a command is risky is not judged here.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
 from services.home.commands import NotCommandable, command
 from services.home.entities import Entity
+from services.home.step import same
 from services.language.calls import Call
 from services.language.folding import fold, name_form, singular
 from services.language.functions import (
@@ -117,6 +118,18 @@ def resolve(
         return Resolution(refusal="unsupported")
     here = name_form(here) if here else None
     return _Search(call, entities, here, able).run()
+
+
+def current_resolution(found: Resolution, entities: Sequence[Entity]) -> Resolution | None:
+    """A resolution with its devices as they are now; None if one is gone or another by now.
+
+    A refusal is not looked at again: it holds for the moment it was made in.
+    """
+    wanted = {entity.entity_id for entity in found.targets}
+    now = {e.entity_id: e for e in entities if e.entity_id in wanted}
+    if not all(e.entity_id in now and same(e, now[e.entity_id]) for e in found.targets):
+        return None
+    return replace(found, targets=tuple(now[e.entity_id] for e in found.targets))
 
 
 class _Search:
