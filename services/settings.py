@@ -43,6 +43,8 @@ class Audio(_Table):
     """Speaker: part of its name. Unset: the system's default."""
     volume: Unit = 0.8
     """Loudness of replies, 0 to 1."""
+    ring_volume: Unit = 0.4
+    """Least loudness of timers and alarms, 0 to 1, however quiet the replies are."""
     echo_free: bool = False
     """Speech may stop a reply. Only for a microphone that does not hear the speaker: a headset."""
 
