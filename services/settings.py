@@ -128,8 +128,10 @@ class Home(_Table):
     """Floors of rooms: "office" = "first floor"."""
     aliases: dict[str, Listed[Spoken]] = Field(default_factory=dict)
     """Other names of devices: "light.desk" = ["reading light"]."""
+    place_aliases: dict[Spoken, Listed[Spoken]] = Field(default_factory=dict)
+    """Other names of rooms and floors: "living room" = ["lounge"]."""
     map_file: PathText = MAP_FILE
-    """What `linnet devices assign` keeps of the same; the three tables above win over it."""
+    """What `linnet devices assign` keeps of the same; the four tables above win over it."""
 
 
 class Presence(_Table):

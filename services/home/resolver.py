@@ -136,11 +136,12 @@ class _Search:
     """One resolution, step by step."""
 
     def __init__(self, call: Call, all_: Sequence[Entity], here: str | None, able: Able) -> None:
-        self.call, self.all, self.here, self.able = call, all_, here, able
+        self.call, self.all, self.able = call, all_, able
+        self.here = _place(here, "area", all_)
         args = call.args
         self.name = _word(args.get("name"))
-        self.area = _word(args.get("area"))
-        self.floor = _word(args.get("floor"))
+        self.area = _place(_word(args.get("area")), "area", all_)
+        self.floor = _place(_word(args.get("floor")), "floor", all_)
         self.device_class = args.get("device_class")
         self.domains = FUNCTIONS[call.name].domains
         if "domain" in args:
@@ -301,6 +302,18 @@ def _word(value: object) -> str | None:
 
 def _known(word: str | None, place: Literal["area", "floor"], all_: Sequence[Entity]) -> bool:
     return any(_same(word, getattr(e, place)) and _exposed(e) for e in all_)
+
+
+def _place(
+    word: str | None, place: Literal["area", "floor"], all_: Sequence[Entity]
+) -> str | None:
+    """The place's own name where a word is one of its others, else the word."""
+    if word in (None, EVERYWHERE) or _known(word, place, all_):
+        return word
+    for entity in all_:
+        if any(_same(word, alias) for alias in getattr(entity, f"{place}_aliases")):
+            return _word(getattr(entity, place))
+    return word
 
 
 def _same(word: str | None, other: str | None) -> bool:
