@@ -65,15 +65,24 @@ def _room(args: argparse.Namespace, settings: Settings) -> dict[str, object]:
     room = _name("--room", args.room)
     if args.clear:
         with changing(settings.home.map_file) as kept:
-            _assigned(room, kept.map.floors)
-            kept.map = kept.map.without_floor(room)
+            _assigned(room, {*kept.map.floors, *kept.map.place_aliases})
+            kept.map = kept.map.without_room(room)
     else:
-        floor = _name("--floor", args.floor)
-        _not_in_settings("home.floors", room, settings.home.floors, args.config)
-        _known_room(room, collect(with_owner_map(settings), args.wait))
+        floor = _name("--floor", args.floor) if args.floor is not None else None
+        aliases = _aliases(args.alias or ())
+        if floor:
+            _not_in_settings("home.floors", room, settings.home.floors, args.config)
+        if aliases:
+            table = settings.home.place_aliases
+            _not_in_settings("home.place_aliases", room, table, args.config)
+        found = collect(with_owner_map(settings), args.wait)
+        _known_room(room, found, or_floor=floor is None)
+        _free_names(room, aliases, found)
         with changing(settings.home.map_file) as kept:
-            kept.map = kept.map.with_floor(room, floor)
-    return {"room": room, "floor": with_owner_map(settings).home.floors.get(room)}
+            kept.map = kept.map.with_room(room, floor, aliases)
+    home = with_owner_map(settings).home
+    names = list(home.place_aliases.get(room, ()))
+    return {"room": room, "floor": home.floors.get(room), "other_names": names}
 
 
 def _aliases(written: Iterable[str]) -> tuple[str, ...]:
@@ -111,10 +120,28 @@ def _known_device(device: str, found: list[Entity]) -> None:
     raise UsageError(f"no device {device} at the broker{_nearest(device, named or ids)}")
 
 
-def _known_room(room: str, found: list[Entity]) -> None:
+def _known_room(room: str, found: list[Entity], *, or_floor: bool) -> None:
     rooms = {e.area for e in found if e.area}
+    if or_floor:
+        rooms |= {e.floor for e in found if e.floor}
     if room not in rooms:
         raise UsageError(f"no device is in a room {room}{_nearest(room, rooms)}")
+
+
+def _free_names(room: str, aliases: Collection[str], found: list[Entity]) -> None:
+    """A name that two places bear would mean either of them."""
+    taken = {name for e in found for name in _place_names(e, room)}
+    for alias in aliases:
+        if alias in taken:
+            raise UsageError(f"--alias: {alias} is another room or floor already")
+
+
+def _place_names(entity: Entity, but: str) -> Iterable[str]:
+    for place, others in (
+        (entity.area, entity.area_aliases), (entity.floor, entity.floor_aliases)
+    ):  # fmt: skip
+        if place and place != but:
+            yield from (place, *others)
 
 
 def _assigned(key: str, keys: Collection[str]) -> None:

@@ -64,6 +64,10 @@ class OwnerMap(BaseModel):
         default_factory=dict
     )
     """Entity id → other names for it."""
+    place_aliases: dict[Name, Annotated[tuple[Name, ...], Field(max_length=MAX_ALIASES)]] = Field(
+        default_factory=dict
+    )
+    """Room or floor → other names for it."""
 
     def with_device(self, device: str, area: str | None, aliases: tuple[str, ...]) -> OwnerMap:
         """A device's room and other names; None and () leave what there is. Names are kept ones."""
@@ -72,16 +76,24 @@ class OwnerMap(BaseModel):
             aliases={**self.aliases, device: aliases} if aliases else self.aliases,
         )
 
-    def with_floor(self, room: str, floor: str) -> OwnerMap:
-        return self._with(floors={**self.floors, room: floor})
+    def with_room(self, room: str, floor: str | None, aliases: tuple[str, ...]) -> OwnerMap:
+        """A room's floor and other names; None and () leave what there is. A floor may be given
+        for the room, to have other names itself."""
+        kept = self.place_aliases
+        return self._with(
+            floors={**self.floors, room: floor} if floor else self.floors,
+            place_aliases={**kept, room: aliases} if aliases else kept,
+        )
 
     def without_device(self, device: str) -> OwnerMap:
         return self._with(
             areas=_without(self.areas, device), aliases=_without(self.aliases, device)
         )
 
-    def without_floor(self, room: str) -> OwnerMap:
-        return self._with(floors=_without(self.floors, room))
+    def without_room(self, room: str) -> OwnerMap:
+        return self._with(
+            floors=_without(self.floors, room), place_aliases=_without(self.place_aliases, room)
+        )
 
     def _with(self, **tables: object) -> OwnerMap:
         # Validated, so that nothing is written that cannot be read again.
@@ -134,6 +146,7 @@ def with_owner_map(settings: Settings) -> Settings:
         "areas": {**kept.areas, **home.areas},
         "floors": {**kept.floors, **home.floors},
         "aliases": {**kept.aliases, **home.aliases},
+        "place_aliases": {**kept.place_aliases, **home.place_aliases},
     }
     return settings.model_copy(update={"home": home.model_copy(update=tables)})
 

@@ -43,6 +43,8 @@ class Audio(_Table):
     """Speaker: part of its name. Unset: the system's default."""
     volume: Unit = 0.8
     """Loudness of replies, 0 to 1."""
+    ring_volume: Unit = 0.4
+    """Least loudness of timers and alarms, 0 to 1, however quiet the replies are."""
     echo_free: bool = False
     """Speech may stop a reply. Only for a microphone that does not hear the speaker: a headset."""
 
@@ -126,8 +128,10 @@ class Home(_Table):
     """Floors of rooms: "office" = "first floor"."""
     aliases: dict[str, Listed[Spoken]] = Field(default_factory=dict)
     """Other names of devices: "light.desk" = ["reading light"]."""
+    place_aliases: dict[Spoken, Listed[Spoken]] = Field(default_factory=dict)
+    """Other names of rooms and floors: "living room" = ["lounge"]."""
     map_file: PathText = MAP_FILE
-    """What `linnet devices assign` keeps of the same; the three tables above win over it."""
+    """What `linnet devices assign` keeps of the same; the four tables above win over it."""
 
 
 class Presence(_Table):

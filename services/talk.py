@@ -142,7 +142,8 @@ def _turn(home: Home, lines: TypedLines, text: str, say: Say) -> None:
         print(say(Outcome(read.call, error=read.error)).line)
         return
     print(f"  {read.call.name} {json.dumps(read.call.args)}")
-    _tell(home, partial(home.execute, read.call, session=TYPED), say)
+    act = partial(home.execute, read.call, session=TYPED, resolved=read.resolution)
+    _tell(home, act, say)
 
 
 def _tell(home: Home, act: Callable[[], Outcome], say: Say) -> None:

@@ -8,7 +8,7 @@ command is met with.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from services.home.entities import Entity
@@ -41,6 +41,8 @@ class Read:
     """What to ask, with the error ``ambiguous``; the next line may answer it."""
     guessed: bool = False
     """No template fits; a language model chose the call."""
+    resolution: Resolution | None = field(default=None, compare=False)
+    """Which devices it means, for ``Home.execute``; None where it is about none."""
 
 
 class TypedLines:
@@ -81,8 +83,7 @@ def guessed(guess: Guess, view: HomeView, entities: Sequence[Entity]) -> Read:
         found.setdefault((_wish(call), targets, resolution.refusal), (call, resolution))
     if len(found) == 1:
         ((call, _),) = found.values()
-        read = _resolved(call, view, entities)
-        return Read(read.call, read.error, read.question, guessed=True)
+        return replace(_resolved(call, view, entities), guessed=True)
     wishes = {_wish(call) for call, _ in found.values()}
     targets = [e for _, resolution in found.values() for e in resolution.targets]
     if len(wishes) != 1 or len(targets) != len(found):
@@ -111,8 +112,11 @@ def _resolution(call: Call, view: HomeView, entities: Sequence[Entity]) -> Resol
 
 
 def _resolved(call: Call, view: HomeView, entities: Sequence[Entity]) -> Read:
-    asked = question(_resolution(call, view, entities))
-    return Read(call) if asked is None else Read(call, "ambiguous", asked)
+    if call.name not in DEVICE_CALLS:
+        return Read(call)
+    resolution = resolve(call, entities, view.here)
+    asked = question(resolution)
+    return Read(call, resolution=resolution) if asked is None else Read(call, "ambiguous", asked)
 
 
 _WORDS = {"empty": "not_understood", "too_long": "not_understood"}

@@ -3,8 +3,7 @@
 Broker and devices run in processes of their own (``crowd``), so ``cpu_s`` and ``rss_mb`` are of the
 listening home alone. A line's time ends when its last command has been handed to the connection;
 what devices and broker add is in ``confirm_ms`` only. A part is a share of the former:
-recognition, resolution (once to see whether to ask back, once to carry out), publishing (safety,
-payload and hand-over).
+recognition, resolution, publishing (safety, payload and hand-over).
 """
 
 from __future__ import annotations
@@ -21,10 +20,7 @@ from services.bench.crowd import Crowd, Sentence, crowd, sentences
 from services.bench.mosquitto import installed
 from services.bench.stages import percentile
 from services.home.broker import BrokerUnreachable
-from services.home.entities import Entity
 from services.home.executor import Home, HomeEvent
-from services.home.resolver import Resolution, resolve
-from services.language.calls import Call
 from services.language.fast_path import FastPath, Heard
 from services.language.homeview import HomeView
 from services.settings import Settings
@@ -97,7 +93,6 @@ class TypedBench:
             home = open_home(
                 at_broker(self._settings, people.address),
                 observe=lambda event: self._watch.take(event),
-                resolver=self._resolve,
             )
             with home:
                 discovery = _discover(home, self._count)
@@ -130,17 +125,11 @@ class TypedBench:
         watch.parts["recognition"] = path.took_s
         watch.parts["resolution"] += done - watch.started_s - path.took_s
         if read.error is None:
-            home.execute(read.call)
+            home.execute(read.call, resolved=read.resolution)
         sent = watch.last("sent")
         if sent is not None:
             watch.parts["publishing"] = sent / 1000 - sum(watch.parts.values())
         return watch
-
-    def _resolve(self, call: Call, entities: Sequence[Entity], here: str | None) -> Resolution:
-        begun = time.monotonic()
-        found = resolve(call, entities, here)
-        self._watch.parts["resolution"] += time.monotonic() - begun
-        return found
 
 
 def _discover(home: Home, count: int) -> dict[str, float]:

@@ -11,7 +11,7 @@ EXAMPLE = "linnet devices --json"
 ASSIGN_HELP = "say which room a device is in, what else it is called, or which floor a room is on"
 ASSIGN_EXAMPLE = 'linnet devices assign light.desk --area office --alias "reading light"'
 ASSIGN_USAGE = """linnet devices assign DEVICE [--area ROOM] [--alias NAME]...
-       linnet devices assign --room ROOM --floor FLOOR
+       linnet devices assign --room ROOM [--floor FLOOR] [--alias NAME]...
        linnet devices assign (DEVICE | --room ROOM) --clear"""
 
 
@@ -40,7 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="another name, up to 8 times; they replace those assigned before",
     )
-    assign.add_argument("--room", default=None, metavar="ROOM", help="a room of the home")
+    assign.add_argument(
+        "--room", default=None, metavar="ROOM", help="a room of the home, or a floor to --alias"
+    )
     assign.add_argument("--floor", default=None, metavar="FLOOR", help="the floor of that room")
     assign.add_argument("--clear", action="store_true", default=False, help="forget what was said")
     _add_shared(assign)
@@ -63,8 +65,8 @@ def _misfit(args: argparse.Namespace) -> str:
         return "name one DEVICE, before the options, or one --room"
     if args.device is not None and args.floor is not None:
         return "--floor is of a --room, not of a DEVICE"
-    if args.room is not None and (args.area is not None or args.alias is not None):
-        return "--area and --alias are of a DEVICE, not of a --room"
+    if args.room is not None and args.area is not None:
+        return "--area is of a DEVICE, not of a --room"
     if args.clear == any(given is not None for given in (args.area, args.alias, args.floor)):
         return "say what to assign, or --clear alone"
     return ""

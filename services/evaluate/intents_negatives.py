@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Literal
 
 from services.evaluate.errors import SetError
 from services.evaluate.intents_home import Home, Language
@@ -15,6 +16,10 @@ from services.language.fast_path import FastPath
 from services.language.functions import FUNCTIONS
 
 MAX_LINE = 1_000
+
+Part = Literal["developed", "held_out"]
+"""What the sentences were used for: to find faults by, or to see what was missed."""
+_PARTS: dict[Part, str] = {"developed": "", "held_out": "held_out_"}
 
 
 @dataclass(frozen=True)
@@ -44,14 +49,17 @@ class NegativeVerdict:
         return self.got == "moves"
 
 
-def negatives(language: Language) -> tuple[Negative, ...]:
-    """All of a language.
+def negatives(language: Language, part: Part = "developed") -> tuple[Negative, ...]:
+    """All of a language and a part; none where there is no such file.
 
     Raises:
         SetError: a line is malformed; names it.
     """
-    name = f"negatives_{language.lower().replace('-', '_')}.jsonl"
-    lines = (files("services.evaluate") / "data" / name).read_text("utf-8").splitlines()
+    name = f"negatives_{_PARTS[part]}{language.lower().replace('-', '_')}.jsonl"
+    file = files("services.evaluate") / "data" / name
+    if not file.is_file():
+        return ()
+    lines = file.read_text("utf-8").splitlines()
     return tuple(_negative(f"{name}:{n}", line) for n, line in enumerate(lines, 1) if line)
 
 

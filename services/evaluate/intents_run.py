@@ -62,10 +62,6 @@ def measure(name: str, limit: int | None, tell: Callable[[int, int, str], None])
         verdicts.append(verdict)
         wrong = sum(v.judgement == "wrong" for v in verdicts)
         tell(len(verdicts), count, f"{wrong} wrong")
-    negatives = [
-        intents_negatives.judge(n, home, path)
-        for n in intents_negatives.negatives(home.language)[:limit]
-    ]
     undrawn = set(Sampler(home, random.Random(0)).combinations())
     undrawn -= {v.sentence.combination for v in verdicts}
     return {
@@ -74,8 +70,16 @@ def measure(name: str, limit: int | None, tell: Callable[[int, int, str], None])
         "home": _described(home),
         **_figures(verdicts),
         "undrawn": ["/".join(combination) for combination in sorted(undrawn)],
-        "negatives": intents_negatives.table(negatives),
+        "negatives": _refused(home, path, "developed", limit),
+        "negatives_held_out": _refused(home, path, "held_out", limit),
     }
+
+
+def _refused(
+    home: Home, path: FastPath, part: intents_negatives.Part, limit: int | None
+) -> Table:
+    chosen = intents_negatives.negatives(home.language, part)[:limit]
+    return intents_negatives.table([intents_negatives.judge(n, home, path) for n in chosen])
 
 
 def _judged(home: Home, path: FastPath, count: int) -> Iterator[Verdict]:
@@ -152,20 +156,27 @@ def _described(home: Home) -> Table:
 
 def lines(table: Table) -> Iterator[str]:
     """The table for people."""
-    home, negatives = table["home"], table["negatives"]
+    home = table["home"]
     assert isinstance(home, dict)  # noqa: S101 - made above
-    assert isinstance(negatives, dict)  # noqa: S101 - made above
     yield f"{table['set']}: {home['entities']} devices of {len(home['platforms'])} platforms"
     yield (
         f"  effect as said   {table['effect_accuracy']:.2%} of {table['n']} sentences "
         f"(95 %: {table['ci95'][0]:.2%} to {table['ci95'][1]:.2%}); "  # type: ignore[index]
         f"{table['two_meanings']} had two meanings"
     )
-    yield (
-        f"  to be refused    {negatives['right']} of {negatives['n']} right, "
-        f"{negatives['unsafe']} moved something"
-    )
     for miss in table["misses"]:  # type: ignore[attr-defined]
         yield f"  missed: {miss['text']}: {miss['understood']}, meant {miss['meant']}"
+    yield from _refusals("to be refused   ", table["negatives"])
+    yield from _refusals("  held-out part ", table["negatives_held_out"])
+
+
+def _refusals(what: str, negatives: object) -> Iterator[str]:
+    assert isinstance(negatives, dict)  # noqa: S101 - made above
+    if not negatives["n"]:
+        return
+    yield (
+        f"  {what} {negatives['right']} of {negatives['n']} right, "
+        f"{negatives['unsafe']} moved something"
+    )
     for wrong in negatives["wrong"]:
         yield f"  wrongly refused: {wrong['text']}: {wrong['got']}, not {wrong['expected']}"

@@ -21,6 +21,8 @@ from services.state_file import StateFile
 
 STEP_S = 2.0
 """A wall clock that moves this far against the steady one has been set."""
+MISSED_TOLD_S = 20.0
+"""How long telling what was missed may take, which does not ring but must be heard as well."""
 MAX_REPLY = 1_000  # characters of a reply that are remembered
 
 Ringing = Callable[[Chime], bool | None]
@@ -54,6 +56,7 @@ class Desk:
         self._ring = ring
         self._lock = threading.Lock()
         self._hush = False
+        self._telling_until_s = 0.0
         self._file = StateFile(folder / FILE_NAME, Kept) if folder else None
         moment = self.clocks.moment()
         self._offset_s = moment.offset_s
@@ -74,11 +77,17 @@ class Desk:
         with self.changing() as moment:
             if self._hush:
                 self._hush = False
+                self._telling_until_s = 0.0
                 self.ringer.stop(moment.clock_s)
             zone = self.clocks.zone()
             for ring in (*self.timers.tick(), *self.alarms.tick(moment, zone)):
                 self.ringer.begin(ring, moment.clock_s)
             chime = self.ringer.tick(moment.clock_s)
+            if chime is not None and any(ring.missed for ring in chime.begun):
+                self._telling_until_s = moment.clock_s + MISSED_TOLD_S
+            self.volume.ring(
+                bool(self.ringer.sounding) or moment.clock_s < self._telling_until_s
+            )
         # Saved before it sounds: after a power cut it rings on.
         if chime is not None and self._ring(chime) is False:
             with self._lock:

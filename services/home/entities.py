@@ -41,6 +41,9 @@ class Entity:
     area: str | None
     floor: str | None = None
     aliases: tuple[str, ...] = ()
+    area_aliases: tuple[str, ...] = ()
+    """Other names of its room."""
+    floor_aliases: tuple[str, ...] = ()
     state: EntityState = UNKNOWN
     heard_at_s: float | None = None
     """Monotonic time of its last state, None when it has not spoken."""
@@ -193,6 +196,7 @@ class Registry:
                 entities=tuple(_viewed(e) for e in entities),
                 areas=tuple(sorted({e.area for e in entities if e.area})),
                 floors=tuple(sorted({e.floor for e in entities if e.floor})),
+                place_aliases=_place_aliases(entities),
             )
         return replace(self._view, here=name_form(here) if here else None)
 
@@ -206,13 +210,18 @@ class Registry:
         area = name_form(self._map.areas.get(entity_id, found.area or "")) or None
         floor = self._map.floors.get(area or "")
         aliases = tuple(self._map.aliases.get(entity_id, ()))
-        entity = Entity(found, entity_id, name, area, floor, aliases)
+        entity = Entity(
+            found, entity_id, name, area, floor, aliases, self._others(area), self._others(floor)
+        )
         entity, fresh = self._told_before(entity)
         self._entities[entity_id] = entity
         self._ids[found.key] = entity_id
         for heard in entity.topics:
             self._listeners.setdefault(heard, {})[entity_id] = None
         return fresh
+
+    def _others(self, place: str | None) -> tuple[str, ...]:
+        return tuple(self._map.place_aliases.get(place or "", ()))
 
     def _told_before(self, entity: Entity) -> tuple[Entity, tuple[str, ...]]:
         """The entity with what its availability topics said last; topics still to be asked."""
@@ -291,6 +300,16 @@ def _availability_word(rule: AvailabilityTopic, payload: bytes) -> bool | None:
     except (TemplateFailed, TemplateRefused):
         return None
     return {rule.payload_available: True, rule.payload_not_available: False}.get(text)
+
+
+def _place_aliases(entities: Iterable[Entity]) -> tuple[tuple[str, str], ...]:
+    """Other names of the rooms and floors that are there; none that is a place's own name."""
+    places = {(e.area, e.area_aliases) for e in entities} | {
+        (e.floor, e.floor_aliases) for e in entities
+    }
+    own = {place for place, _ in places}
+    pairs = {(alias, place) for place, others in places if place for alias in others}
+    return tuple(sorted(pair for pair in pairs if pair[0] not in own))
 
 
 def _viewed(entity: Entity) -> EntityView:

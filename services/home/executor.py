@@ -23,9 +23,9 @@ from services.home.confirm import Confirmation
 from services.home.desk import Desk, Ringing
 from services.home.devices import Devices
 from services.home.entities import Entity
-from services.home.functions import answer
+from services.home.functions import VOLUMES, answer
 from services.home.home_map import HomeMap
-from services.home.resolver import DEVICE_CALLS, Resolution, resolve
+from services.home.resolver import DEVICE_CALLS, Resolution, current_resolution, resolve
 from services.home.safety import Safety, Verdict
 from services.home.step import Step
 from services.home.timers import Timers
@@ -186,6 +186,7 @@ class Home:
         turn_id: int = 0,
         current: Callable[[int], bool] = lambda turn_id: True,
         session: str | None = None,
+        resolved: Resolution | None = None,
     ) -> Outcome:
         """Carry out a call and tell what happened; never raises for the home's faults.
 
@@ -193,6 +194,8 @@ class Home:
             current: whether this turn is still the current one. It is asked before anything is
                 sent, and again before each device: an interrupted turn sends no more.
             session: who would answer a question, for ``confirm``; None for nobody.
+            resolved: which devices it means, where the caller had to know that already; found
+                anew if one of them has gone or become another since.
 
         Errors in the outcome: ``cancelled``, ``offline``, ``no_device``, ``no_area``,
         ``unsupported``, ``ambiguous``, ``nothing_to_undo``, ``cannot_undo``, those of
@@ -205,14 +208,17 @@ class Home:
         self.withdraw()
         if call.name == "LinnetUndo":
             return self._undo(call, turn)
+        volume = self._desk.volume.level
         answered = answer(call, self._desk)
         if answered is not None:
             if answered.error is None and call.name not in READS:
-                self._remember((), ())
+                self._remember((), (), volume if call.name in VOLUMES else None)
             return answered
         if call.name in DEVICE_CALLS and not self.connected:
             return Outcome(call, error="offline")
-        resolution = self._resolver(call, self.entities(), self._here)
+        entities = self.entities()
+        resolution = current_resolution(resolved, entities) if resolved else None
+        resolution = resolution or self._resolver(call, entities, self._here)
         call = resolution.call or call  # with the room that was meant but not said
         if resolution.refusal is not None:
             return Outcome(call, error=resolution.refusal)
@@ -263,12 +269,16 @@ class Home:
 
     def _undo(self, call: Call, turn: _Turn) -> Outcome:
         """Lead the last command's devices back; risky steps are asked about like any others."""
-        if not self.connected:
-            return Outcome(call, error="offline")
         with self._guarding:
+            last = self._history.last(self._clock())
+            of_devices = last is None or last.volume is None
+            if of_devices and not self.connected:
+                return Outcome(call, error="offline")
             done = self._history.take(self._clock())
         if done is None:
             return Outcome(call, error="nothing_to_undo")
+        if done.volume is not None:
+            return Outcome(call, facts={"level": self._desk.volume.set(done.volume)})
         way = plan(done.before, done.after, self.entities())
         if not way.steps and not way.left:
             return Outcome(call, error="nothing_to_undo" if done.before else "cannot_undo")
@@ -306,12 +316,17 @@ class Home:
                 self._remember(tuple(step.entity for step in verdict.allowed), results)
         return Outcome(verdict.call, results, verdict.facts, error)
 
-    def _remember(self, before: Sequence[Entity], results: Sequence[DeviceResult]) -> None:
+    def _remember(
+        self,
+        before: Sequence[Entity],
+        results: Sequence[DeviceResult],
+        volume: int | None = None,
+    ) -> None:
         confirmed = {result.entity_id for result in results if result.status == "confirmed"}
         after = tuple(entity for entity in self.entities() if entity.entity_id in confirmed)
         was = tuple(entity for entity in before if entity.entity_id in confirmed)
         with self._guarding:
-            self._history.add(Done(was, after, self._clock()))
+            self._history.add(Done(was, after, self._clock(), volume))
 
     def _send(self, step: Step, turn: _Turn, confirmation: Confirmation) -> str | None:
         """Send to one device; the error that keeps the others from being sent, if any."""

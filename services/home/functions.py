@@ -52,7 +52,8 @@ FUNCTIONS: Mapping[str, Function] = {
     "HassNevermind": Function(lambda desk, call, moment: {}),
 }
 _OF_DEVICES = frozenset({"name", "area", "floor", "domain", "device_class"})
-_VOLUMES = frozenset({"HassSetVolume", "HassSetVolumeRelative"})
+VOLUMES = frozenset({"HassSetVolume", "HassSetVolumeRelative"})
+"""Calls about the appliance's own volume, where they name no device."""
 
 
 def answer(call: Call, desk: Desk) -> Outcome | None:
@@ -63,7 +64,7 @@ def answer(call: Call, desk: Desk) -> Outcome | None:
     """
     function = FUNCTIONS.get(call.name)
     given = frozenset(call.args)
-    if function is None or (call.name in _VOLUMES and given & _OF_DEVICES):
+    if function is None or (call.name in VOLUMES and given & _OF_DEVICES):
         return None
     if not given <= function.arguments:
         return Outcome(call, error="unsupported")

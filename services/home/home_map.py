@@ -16,3 +16,5 @@ class HomeMap:
     """Room → floor."""
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Entity id → other names for it."""
+    place_aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Room or floor → other names for it."""

@@ -20,12 +20,13 @@ alone is not. Whether a command is risky is not judged here.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
 from services.home.commands import NotCommandable, command
 from services.home.entities import Entity
+from services.home.step import same
 from services.language.calls import Call
 from services.language.folding import fold, name_form, singular
 from services.language.functions import (
@@ -119,15 +120,28 @@ def resolve(
     return _Search(call, entities, here, able).run()
 
 
+def current_resolution(found: Resolution, entities: Sequence[Entity]) -> Resolution | None:
+    """A resolution with its devices as they are now; None if one is gone or another by now.
+
+    A refusal is not looked at again: it holds for the moment it was made in.
+    """
+    wanted = {entity.entity_id for entity in found.targets}
+    now = {e.entity_id: e for e in entities if e.entity_id in wanted}
+    if not all(e.entity_id in now and same(e, now[e.entity_id]) for e in found.targets):
+        return None
+    return replace(found, targets=tuple(now[e.entity_id] for e in found.targets))
+
+
 class _Search:
     """One resolution, step by step."""
 
     def __init__(self, call: Call, all_: Sequence[Entity], here: str | None, able: Able) -> None:
-        self.call, self.all, self.here, self.able = call, all_, here, able
+        self.call, self.all, self.able = call, all_, able
+        self.here = _place(here, "area", all_)
         args = call.args
         self.name = _word(args.get("name"))
-        self.area = _word(args.get("area"))
-        self.floor = _word(args.get("floor"))
+        self.area = _place(_word(args.get("area")), "area", all_)
+        self.floor = _place(_word(args.get("floor")), "floor", all_)
         self.device_class = args.get("device_class")
         self.domains = FUNCTIONS[call.name].domains
         if "domain" in args:
@@ -288,6 +302,18 @@ def _word(value: object) -> str | None:
 
 def _known(word: str | None, place: Literal["area", "floor"], all_: Sequence[Entity]) -> bool:
     return any(_same(word, getattr(e, place)) and _exposed(e) for e in all_)
+
+
+def _place(
+    word: str | None, place: Literal["area", "floor"], all_: Sequence[Entity]
+) -> str | None:
+    """The place's own name where a word is one of its others, else the word."""
+    if word in (None, EVERYWHERE) or _known(word, place, all_):
+        return word
+    for entity in all_:
+        if any(_same(word, alias) for alias in getattr(entity, f"{place}_aliases")):
+            return _word(getattr(entity, place))
+    return word
 
 
 def _same(word: str | None, other: str | None) -> bool:

@@ -4,14 +4,15 @@ Source: the field list as Home Assistant's ``hatasmota`` reads it. Relays, light
 iFan are taken; a device tells its state on ``stat/…/RESULT`` after a command and on
 ``tele/…/STATE`` (shutters: ``tele/…/SENSOR``) every few minutes, with the same JSON.
 
-Limits: sensors and buttons are not read; ``SetOption4`` (results on a topic for each command) is
-not followed.
+What it measures and its wall switches are in ``tasmota_sensors``.
+
+Limits: ``SetOption4`` (results on a topic for each command) is not followed.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -34,7 +35,7 @@ _Text = Annotated[str, Field(max_length=200)]
 _Flags = Annotated[tuple[int, ...], Field(max_length=32)]
 
 
-class _Config(BaseModel):
+class Config(BaseModel):
     """What a device says of itself; Tasmota's keys are two letters long."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
@@ -57,6 +58,8 @@ class _Config(BaseModel):
     fan: Annotated[bool, BeforeValidator(bool)] = Field(default=False, alias="if")
     options: dict[str, int] = Field(default={}, alias="so", max_length=64)
     shutter_options: _Flags = Field(default=(), alias="sho")
+    switch_modes: _Flags = Field(default=(), alias="swc")
+    switch_names: tuple[_Text | None, ...] = Field(default=(), alias="swn", max_length=32)
 
     def on(self, option: str) -> bool:
         return self.options.get(option, 0) == 1
@@ -101,31 +104,46 @@ def read(topic: str, payload: bytes) -> Announcement:
     Raises:
         DiscoveryError: malformed topic or payload.
     """
+    config = read_config(topic, payload)
+    if config is None:
+        return Announcement(topic)
+    found, problems = _entities(config)
+    return Announcement(topic, found, problems, questions=_questions(config) if found else ())
+
+
+def read_config(topic: str, payload: bytes) -> Config | None:
+    """What a device says of itself, None when it takes itself back. Raises as ``read``."""
     place = _TOPIC.fullmatch(topic)
     if place is None:
         raise DiscoveryError("topic is not one of Tasmota's discovery")
     if not payload:
-        return Announcement(topic)
+        return None
     try:
-        config = _Config.model_validate(parse_json(payload))
+        config = Config.model_validate(parse_json(payload))
     except ValidationError as error:
         fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(str(part) for part in fault["loc"])[:80] or "payload"
         raise DiscoveryError(f"{where}: {fault['type'].replace('_', ' ')}") from None
     if config.mac.replace(":", "").upper() != place[1]:
         raise DiscoveryError("address in the topic and in the payload differ")
-    found, problems = _entities(config)
-    return Announcement(topic, found, problems, questions=_questions(config) if found else ())
+    return config
 
 
-def _questions(config: _Config) -> tuple[tuple[str, bytes], ...]:
+def _questions(config: Config) -> tuple[tuple[str, bytes], ...]:
     """What makes it tell its state now rather than within five minutes."""
     state = (config.commands + "STATE", b"")
     shutters = (config.commands + "STATUS", b"10")
     return (state, shutters) if _SHUTTER in config.relays else (state,)
 
 
-def _entities(config: _Config) -> tuple[tuple[DiscoveredEntity, ...], tuple[str, ...]]:
+def _entities(config: Config) -> tuple[tuple[DiscoveredEntity, ...], tuple[str, ...]]:
+    return made(config, ((p.platform, f"{p.platform}_{p.number}", p.body) for p in _parts(config)))
+
+
+def made(
+    config: Config, parts: Iterable[tuple[str, str, Mapping[str, object]]]
+) -> tuple[tuple[DiscoveredEntity, ...], tuple[str, ...]]:
+    """Entities of one device from (platform, id within the device, payload), and what was wrong."""
     shared: dict[str, object] = {
         "availability_topic": config.reports + "LWT",
         "payload_available": config.online,
@@ -137,12 +155,11 @@ def _entities(config: _Config) -> tuple[tuple[DiscoveredEntity, ...], tuple[str,
         },
     }
     found, problems = [], []
-    for part in _parts(config):
-        unique = f"{config.mac}_{part.platform}_{part.number}"
-        body = {**shared, "unique_id": unique, **part.body}
-        key = f"tasmota#{unique}"
+    for platform, own, body in parts:
+        unique = f"{config.mac}_{own}"
+        whole = {**shared, "unique_id": unique, **body}
         try:
-            entity = component(key, part.platform, unique, body, native=True)
+            entity = component(f"tasmota#{unique}", platform, unique, whole, native=True)
         except DiscoveryError as error:
             problems.append(str(error))
         else:
@@ -150,7 +167,7 @@ def _entities(config: _Config) -> tuple[tuple[DiscoveredEntity, ...], tuple[str,
     return tuple(found), tuple(problems)
 
 
-def _parts(config: _Config) -> Iterator[_Part]:
+def _parts(config: Config) -> Iterator[_Part]:
     if config.fan:
         yield _Part("fan", 0, _fan(config))
     lights = [n for n, kind in enumerate(config.relays) if kind == _LIGHT]
@@ -174,7 +191,7 @@ def _shutters(relays: tuple[int, ...]) -> int:
     return relays.count(_SHUTTER) // 2
 
 
-def _name(config: _Config, number: int) -> str | None:
+def _name(config: Config, number: int) -> str | None:
     own = config.friendly_names[number] if number < len(config.friendly_names) else None
     if own is None:
         several = sum(kind > 0 for kind in config.relays) > 1
@@ -182,7 +199,7 @@ def _name(config: _Config, number: int) -> str | None:
     return None if number == 0 and own == config.name else own
 
 
-def _power(config: _Config, number: int, template: str) -> dict[str, object]:
+def _power(config: Config, number: int, template: str) -> dict[str, object]:
     key = f"POWER{number + 1}"
     # The first relay of a device with one relay has no number.
     first = f"{{{{ value_json.POWER if value_json.POWER is defined else value_json.{key} }}}}"
@@ -196,7 +213,7 @@ def _power(config: _Config, number: int, template: str) -> dict[str, object]:
     }
 
 
-def _light(config: _Config, number: int, place: int) -> dict[str, object]:
+def _light(config: Config, number: int, place: int) -> dict[str, object]:
     """``place``: which of the device's lights it is; some share their colours out between two."""
     kind, dimmer, told = config.light_kind, "Dimmer", "Dimmer"
     if config.tuya:
@@ -222,7 +239,7 @@ def _light(config: _Config, number: int, place: int) -> dict[str, object]:
     return body
 
 
-def _whites(config: _Config) -> dict[str, object]:
+def _whites(config: Config) -> dict[str, object]:
     low, high = _REDUCED_MIREDS if config.on(_REDUCED) else _MIREDS
     return {
         "color_temp_command_topic": config.commands + "CT",
@@ -233,7 +250,7 @@ def _whites(config: _Config) -> dict[str, object]:
     }
 
 
-def _colors(config: _Config) -> dict[str, object]:
+def _colors(config: Config) -> dict[str, object]:
     return {
         "hs_command_topic": config.commands + "Backlog",
         "hs_command_template": (
@@ -246,7 +263,7 @@ def _colors(config: _Config) -> dict[str, object]:
     }
 
 
-def _fan(config: _Config) -> dict[str, object]:
+def _fan(config: Config) -> dict[str, object]:
     """iFan: speeds 1 to 3, and 0 is off."""
     speed = config.commands + "FanSpeed"
     return {
@@ -262,7 +279,7 @@ def _fan(config: _Config) -> dict[str, object]:
     }
 
 
-def _cover(config: _Config, shutter: int) -> dict[str, object]:
+def _cover(config: Config, shutter: int) -> dict[str, object]:
     number = shutter + 1
     turned = shutter < len(config.shutter_options) and bool(
         config.shutter_options[shutter] & _INVERTED

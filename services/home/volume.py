@@ -1,4 +1,8 @@
-"""How loud the appliance speaks: whole percents, steps, kept across restarts."""
+"""How loud the appliance speaks: whole percents, steps, kept across restarts.
+
+While a timer or an alarm rings it is never quieter than the owner's least volume for ringing: who
+turned it down last night must still be woken. The volume itself is left as it was set.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,8 @@ from services.state_file import StateFile
 
 STEP = 10
 """Percent that "louder" and "quieter" change."""
+LEAST_RINGING = 40
+"""Percent."""
 FILE_NAME = "volume.json"
 
 
@@ -30,21 +36,25 @@ class Volume:
         self,
         level: int = 80,
         *,
+        least_ringing: int = LEAST_RINGING,
         folder: Path | None = None,
         apply: Callable[[float], None] = lambda gain: None,
     ) -> None:
         """
         Args:
             level: 0..100, where nothing was kept.
+            least_ringing: 0..100, how loud it is at least while something rings.
             folder: where it is kept; None: nowhere.
             apply: told the gain, 0..1, now and at each change.
         """
         self._file = StateFile(folder / FILE_NAME, _Kept) if folder else None
         kept = self._file.load() if self._file else None
         self._level = _within(kept.level if kept else level)
+        self._least_ringing = _within(least_ringing)
+        self._ringing = False
         self._apply = apply
         self._lock = threading.Lock()
-        apply(self._level / 100)
+        self._sound()
 
     @property
     def level(self) -> int:
@@ -61,12 +71,23 @@ class Volume:
         with self._lock:
             return self._set(self._level + percent)
 
+    def ring(self, ringing: bool) -> None:
+        """Something rings from now on, or nothing does any more."""
+        with self._lock:
+            if ringing != self._ringing:
+                self._ringing = ringing
+                self._sound()
+
     def _set(self, level: int) -> int:
         self._level = _within(level)
-        self._apply(self._level / 100)
+        self._sound()
         if self._file:
             self._file.save(_Kept(level=self._level))
         return self._level
+
+    def _sound(self) -> None:
+        least = self._least_ringing if self._ringing else 0
+        self._apply(max(self._level, least) / 100)
 
 
 def _within(level: int) -> int:

@@ -33,5 +33,7 @@ class HomeView:
     entities: tuple[EntityView, ...] = ()
     areas: tuple[str, ...] = ()
     floors: tuple[str, ...] = ()
+    place_aliases: tuple[tuple[str, str], ...] = ()
+    """(other name, room or floor) pairs; the second is one of the names above."""
     here: str | None = None
     """The room this appliance stands in, when its owner has said so."""

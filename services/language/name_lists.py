@@ -66,14 +66,23 @@ def _all_said(view: HomeView) -> Iterable[_Said]:
         value = names.pop() if len(names) == 1 else form
         for domain in sorted({entity.domain for entity in entities}):
             yield from _with_number(_Said("name", form, value, domain))
-    for area in view.areas:
-        yield from _with_number(_Said("area", fold(area), area))
-    for floor in view.floors:
-        yield from _with_number(_Said("floor", fold(floor), floor))
-        short = fold(floor).removesuffix(" floor")
-        if short != fold(floor):
+    for said, area in _said_for(view.areas, view):
+        yield from _with_number(_Said("area", said, area))
+    for said, floor in _said_for(view.floors, view):
+        yield from _with_number(_Said("floor", said, floor))
+        short = said.removesuffix(" floor")
+        if short != said:
             # Templates say "{floor} [floor]".
             yield _Said("floor", short, floor)
+
+
+def _said_for(places: Iterable[str], view: HomeView) -> Iterable[tuple[str, str]]:
+    """Each place by its own name and by its others."""
+    for place in places:
+        yield fold(place), place
+        for alias, meant in view.place_aliases:
+            if meant == place:
+                yield fold(alias), place
 
 
 def _with_number(said: _Said) -> Iterable[_Said]:

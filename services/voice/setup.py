@@ -110,7 +110,8 @@ def open_home_and_loop(
     """
     playback = PlaybackQueue(settings.audio.volume)
     level = round(settings.audio.volume * 100)
-    volume = Volume(level, folder=folder, apply=playback.set_volume)
+    least = round(settings.audio.ring_volume * 100)
+    volume = Volume(level, least_ringing=least, folder=folder, apply=playback.set_volume)
     desk = Desk(lambda chime: bell(chime), folder=folder, volume=volume)
 
     def told(event: TimelineEvent) -> None:

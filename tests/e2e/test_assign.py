@@ -110,6 +110,20 @@ def test_a_typed_command_finds_a_device_by_the_room_and_the_name_it_was_given(
     assert home.state("corner")["state"] == "OFF"
 
 
+def test_a_typed_command_finds_a_room_by_the_other_name_it_was_given(
+    devices: Devices, config: Path, home: SimulatedHome, tmp_path: Path
+) -> None:
+    done = devices("assign", "--room", "kitchen", "--alias", "Scullery", "--alias", "厨房")
+    assert done.stdout == "room: kitchen; floor: not assigned; other names: scullery, 厨房\n"
+    devices("assign", "light.corner", "--area", "office")
+    taken = devices("assign", "--room", "office", "--alias", "scullery")
+    assert taken.returncode == ExitCode.USAGE
+    assert "scullery is another room or floor already" in taken.stderr
+    typed = "turn on the lights in the scullery\n"
+    linnet("talk", "--config", config, cwd=tmp_path, typed=typed)
+    assert [c.device_id for c in home.commands] == ["desk"]
+
+
 @pytest.mark.slow
 def test_the_daemon_takes_a_changed_map_at_sighup_and_refuses_a_damaged_one(
     devices: Devices, config: Path, home: SimulatedHome, tmp_path: Path

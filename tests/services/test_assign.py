@@ -57,7 +57,7 @@ def test_options_before_the_word_assign_count_as_those_behind_it() -> None:
         (("light.desk",), "say what to assign"),
         (("light.desk", "--area", "office", "--clear"), "or --clear alone"),
         (("light.desk", "--floor", "attic"), "--floor is of a --room"),
-        (("--room", "office", "--alias", "study", "--floor", "attic"), "are of a DEVICE"),
+        (("--room", "office", "--area", "study", "--floor", "attic"), "is of a DEVICE"),
         (("--room", "office"), "say what to assign"),
         (("light.desk", "--area", "!"), "--area: has no letters"),
         (("light.desk", "--area", ""), "--area: has no letters"),
@@ -87,12 +87,12 @@ def test_what_was_assigned_to_a_device_that_is_gone_can_be_cleared(
 ) -> None:
     with changing(tmp_path / "home.json") as kept:
         named = kept.map.with_device("light.desk", "office", ("reading light",))
-        kept.map = named.with_floor("office", "first floor")
+        kept.map = named.with_room("office", "first floor", ())
     status, out, _ = assign("light.desk", "--clear", "--json")
     assert status == ExitCode.OK
     assert json.loads(out) == {"device": "light.desk", "room": None, "other_names": []}
     status, out, said = assign("--room", "Office", "--clear")
-    assert (status, out) == (ExitCode.OK, "room: office; floor: not assigned\n")
+    assert (status, out) == (ExitCode.OK, "room: office; floor: not assigned; other names: none\n")
     assert "systemctl reload" in said
     left = read_map(tmp_path / "home.json")
     assert (left.areas, left.floors, left.aliases) == ({}, {}, {})

@@ -69,7 +69,7 @@ def test_what_was_assigned_is_there_for_whoever_opens_the_home(tmp_path: Path) -
     assign(path, "light.desk", "office", "reading light")
     assign(path, "light.spots", "客厅")
     with changing(path) as kept:
-        kept.map = kept.map.with_floor("office", "first floor")
+        kept.map = kept.map.with_room("office", "first floor", ())
     told = home_map(with_owner_map(settings(path)).home)
     assert told.areas == {"light.desk": "office", "light.spots": "客厅"}
     assert told.floors == {"office": "first floor"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.home.entities import Registry
+from services.home.resolver import current_resolution
 from services.language.calls import Call
 from services.language.fast_path import FastPath
 from services.typed import Read, TypedLines
@@ -53,3 +54,21 @@ def test_a_question_stays_open_for_one_line_only() -> None:
 def test_what_is_no_command_has_a_reason() -> None:
     told = [r.error for r in typed("turn on the disco ball", "hello there", "?", "a" * 999)]
     assert told == ["no_device", "not_understood", "not_understood", "not_understood"]
+
+
+def test_the_devices_that_were_found_are_handed_on_as_they_are_by_then() -> None:
+    home = registry(light("Desk Lamp", "Office"))
+    (read,) = typed("turn on the desk lamp", home=home)
+    assert read.resolution is not None
+    assert [e.name for e in read.resolution.targets] == ["desk lamp"]
+    home.hear("OfficeDeskLamp", b"ON", 1.0)
+    now = current_resolution(read.resolution, home.snapshot())
+    assert now is not None
+    assert [e.state.value for e in now.targets] == ["on"]
+
+
+def test_a_device_that_left_or_was_replaced_is_looked_for_again() -> None:
+    (read,) = typed("turn on the desk lamp", home=registry(light("Desk Lamp", "Office")))
+    assert read.resolution is not None
+    for other in (registry(), registry(light("Desk Lamp", "Office", payload_on="1"))):
+        assert current_resolution(read.resolution, other.snapshot()) is None

@@ -7,7 +7,7 @@ valve: open, close; on a lock: lock, unlock; on a button or scene: press), ``Has
 device's own unit), ``HassClimateSetHvacMode`` (``mode``), ``HassClimateSetFanMode``
 (``fan_mode``), ``HassFanSetSpeed`` (``percentage``), ``HassHumidifierSetpoint`` (``humidity``),
 ``HassHumidifierMode`` (``mode``), ``HassVacuumStart``, ``HassVacuumReturnToBase``; and our own
-``LinnetSetNumber`` (``value``), ``LinnetSelectOption`` (``option``), ``LinnetSetText`` (``text``),
+``LinnetSetNumber`` (``value``), ``LinnetSelectOption`` (``option``), ``LinnetSetText`` (``value``),
 ``LinnetArm`` (``mode``).
 """
 

@@ -104,7 +104,7 @@ def select(spec: Select, call: Call, _state: EntityState) -> Done:
 
 def text(spec: TextValue, call: Call, _state: EntityState) -> Done:
     _only(call, "LinnetSetText")
-    wished = call.args.get("text")
+    wished = call.args.get("value")
     if not isinstance(wished, str) or not spec.min <= len(wished) <= spec.max:
         raise NotCommandable(f"{call.name}: the text must have {spec.min} to {spec.max} letters")
     if spec.mode == "password":

@@ -10,6 +10,7 @@ from services.home.commands import Command, NotCommandable, Wish, command, provi
 from services.home.entities import Entity
 from services.home.states import UNKNOWN, EntityState, read_state
 from services.language.calls import Call
+from services.language.functions import read_call
 from tests.services.home.things import JSON_COLOR, entity
 
 
@@ -187,8 +188,8 @@ def test_a_number_that_does_as_told_is_always_believed(value: float, step: float
         ("alarm_control_panel", {"command_topic": "c"}, Call.of("HassTurnOff")),
         ("select", {"command_topic": "c", "options": ["a"]},
          Call.of("LinnetSelectOption", option="b")),
-        ("text", {"command_topic": "c", "max": 3}, Call.of("LinnetSetText", text="long")),
-        ("text", {"command_topic": "c", "mode": "password"}, Call.of("LinnetSetText", text="a")),
+        ("text", {"command_topic": "c", "max": 3}, Call.of("LinnetSetText", value="long")),
+        ("text", {"command_topic": "c", "mode": "password"}, Call.of("LinnetSetText", value="a")),
         ("number", {"command_topic": "c"}, Call.of("LinnetSetNumber", value=0)),
         ("humidifier", {"command_topic": "c", "target_humidity_command_topic": "h",
                         "max_humidity": 60}, Call.of("HassHumidifierSetpoint", humidity=70)),
@@ -201,6 +202,11 @@ def test_what_a_device_cannot_do_is_refused_and_nothing_is_sent(
 ) -> None:
     with pytest.raises(NotCommandable):
         command(entity(platform, **body), asked)
+
+
+def test_a_text_is_set_by_the_argument_that_the_table_of_functions_names() -> None:
+    call = read_call("LinnetSetText", {"name": "sign", "value": "back soon"})
+    assert told("text", call).messages == (("set", b"back soon"),)
 
 
 def test_the_code_of_an_alarm_is_not_kept() -> None:

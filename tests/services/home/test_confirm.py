@@ -141,6 +141,6 @@ def test_a_text_may_be_emptied() -> None:
     )
     (sign,) = home.snapshot()
     confirmation = Confirmation()
-    confirmation.expect(sign, command(sign, Call.of("LinnetSetText", text="")).wish)
+    confirmation.expect(sign, command(sign, Call.of("LinnetSetText", value="")).wish)
     (heard,) = home.hear("sign", b"", 1.0)
     assert confirmation.heard(heard, "sign", 1.0)

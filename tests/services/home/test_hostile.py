@@ -26,7 +26,7 @@ CALLS = {
     "HassFanSetSpeed": {"percentage": 50}, "HassHumidifierSetpoint": {"humidity": 40},
     "HassHumidifierMode": {"mode": "eco"}, "HassVacuumStart": {}, "HassVacuumReturnToBase": {},
     "LinnetSetNumber": {"value": 5}, "LinnetSelectOption": {"option": "a"},
-    "LinnetSetText": {"text": "a"}, "LinnetArm": {"mode": "away"},
+    "LinnetSetText": {"value": "a"}, "LinnetArm": {"mode": "away"},
 }  # fmt: skip
 
 FIELDS = sorted({f for model in (*MODELS.values(), *LIGHTS.values()) for f in model.model_fields})
@@ -160,14 +160,23 @@ TASMOTA = {
 
 
 @given(
-    st.dictionaries(st.sampled_from([*TASMOTA, "so", "lk", "if", "ty", "sho"]), VALUES, max_size=4),
+    st.dictionaries(
+        st.sampled_from([*TASMOTA, "so", "lk", "if", "ty", "sho", "swc", "swn"]),
+        VALUES,
+        max_size=4,
+    ),
+    VALUES,
     st.lists(STATES, max_size=3),
 )
 def test_whatever_a_tasmota_says_the_home_stands(
-    changes: dict[str, object], said: list[bytes]
+    changes: dict[str, object], telemetry: object, said: list[bytes]
 ) -> None:
     home, sources = Registry(), Sources()
     topic = "tasmota/discovery/AABBCCDDEEFF/config"
+    with contextlib.suppress(DiscoveryError):
+        measured = json.dumps({"sn": telemetry}).encode()
+        for one in sources.read("tasmota/discovery/AABBCCDDEEFF/sensors", measured):
+            home.apply(one)
     with contextlib.suppress(DiscoveryError):
         for one in sources.read(topic, json.dumps({**TASMOTA, **changes}).encode()):
             home.apply(one)
@@ -209,8 +218,8 @@ def test_deep_exposes_are_refused_and_the_rest_is_read() -> None:
 
 
 def test_a_full_topic_with_wildcards_is_no_device() -> None:
-    body = json.dumps({**TASMOTA, "ft": "%prefix%/#/%topic%/"}).encode()
-    (one,) = Sources().read("tasmota/discovery/AABBCCDDEEFF/config", body)
-    assert one.entities == ()
-    assert one.questions == ()
-    assert one.problems
+    body = json.dumps({**TASMOTA, "ft": "%prefix%/#/%topic%/", "swc": [1]}).encode()
+    for one in Sources().read("tasmota/discovery/AABBCCDDEEFF/config", body):
+        assert one.entities == ()
+        assert one.questions == ()
+        assert one.problems

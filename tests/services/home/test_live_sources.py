@@ -60,6 +60,9 @@ class Kettle:
         self.heard.append(message)
         if message.topic == "cmnd/kettle/STATE":
             self.link.publish("stat/kettle/RESULT", json.dumps({"POWER": self.power}).encode())
+        elif message.topic == "cmnd/kettle/STATUS":
+            measured = {"StatusSNS": {"ENERGY": {"Power": 1800}}}
+            self.link.publish("stat/kettle/STATUS10", json.dumps(measured).encode())
         elif message.payload:
             self.power = message.payload.decode()
             self.link.publish("stat/kettle/RESULT", json.dumps({"POWER": self.power}).encode())
@@ -88,6 +91,21 @@ def test_a_tasmota_plug_is_found_asked_and_switched(broker: Mosquitto, kettle: K
         assert result.status == "confirmed"
     assert [(m.topic, m.payload) for m in kettle.heard][-1] == ("cmnd/kettle/POWER1", b"ON")
     assert not any(m.retained for m in kettle.heard)
+
+
+def test_what_a_tasmota_plug_measures_is_asked_for_and_told(
+    broker: Mosquitto, kettle: Kettle
+) -> None:
+    announced = json.loads((PAYLOADS / "tasmota.json").read_text())["announce"][0]
+    topic = announced["topic"].replace("/config", "/sensors")
+    kettle.link.publish_state(topic, b'{"sn": {"ENERGY": {"Power": 0}}, "ver": 1}')
+
+    def power(home: Devices) -> list[str | None]:
+        return [e.told for e in home.snapshot() if e.domain == "sensor"]
+
+    with devices(broker.address) as home:
+        until(lambda: power(home) == ["1800 watts"])
+        assert all(e.available(time.monotonic()) for e in home.snapshot())
 
 
 def test_a_bridge_table_of_a_megabyte_is_read_and_its_lamp_moves(broker: Mosquitto) -> None:

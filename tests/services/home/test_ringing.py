@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from services.home.desk import MISSED_TOLD_S
 from services.home.ringing import CHIME_EVERY_S, RING_FOR_S, outcome
+from services.home.volume import Volume
 from services.language.replies import replies
 from tests.support.time_keeping import KeptTime
 
@@ -126,3 +128,65 @@ def test_a_ring_stopped_long_ago_is_not_snoozed() -> None:
     box.wait(130)
     assert box.ask("LinnetSnooze").error == "nothing_rings"
     assert box.ask("LinnetSnooze", hours=2).error == "unsupported"
+
+
+def loudness(box: KeptTime, least: int = 40) -> list[float]:
+    """Every gain from now on."""
+    gains: list[float] = []
+    box.desk.volume = Volume(0, least_ringing=least, apply=gains.append)
+    return gains
+
+
+def test_a_box_that_was_turned_down_to_nothing_rings_aloud_and_is_silent_again() -> None:
+    box = KeptTime()
+    gains = loudness(box)
+    box.ask("HassStartTimer", minutes=5)
+    box.wait(300)
+    assert (gains, box.desk.volume.level) == ([0.0, 0.4], 0)
+    box.ask("HassSetVolume", volume_level=0)
+    assert gains[-1] == 0.4
+    box.ask("LinnetStop")
+    box.wait(0.1)
+    assert gains[-1] == 0.0
+
+
+def test_what_is_louder_already_stays_as_loud() -> None:
+    box = KeptTime()
+    gains = loudness(box)
+    box.ask("HassSetVolume", volume_level=70)
+    box.ask("HassStartTimer", minutes=5)
+    box.wait(300)
+    assert set(gains[1:]) == {0.7}
+
+
+def test_an_owner_may_want_silence() -> None:
+    box = KeptTime()
+    gains = loudness(box, least=0)
+    box.ask("HassStartTimer", minutes=5)
+    box.wait(300)
+    assert set(gains) == {0.0}
+
+
+def test_what_was_missed_is_told_aloud_for_as_long_as_telling_takes() -> None:
+    box = KeptTime()
+    box.ask("HassStartTimer", minutes=5)
+    gains = loudness(box)
+    box.wait(300 + RING_FOR_S + 60)
+    assert [ring.missed for ring in box.begun] == [True]
+    assert gains[-1] == 0.4
+    box.wait(MISSED_TOLD_S)
+    assert gains[-1] == 0.0
+
+
+@pytest.mark.parametrize("end", ["the wake word", "a quarter of an hour"])
+def test_the_volume_holds_again_when_the_ringing_ends(end: str) -> None:
+    box = ringing_box()
+    gains = loudness(box)
+    box.wait(1)
+    assert gains[-1] == 0.4
+    if end == "the wake word":
+        box.desk.hush()
+        box.wait(0.1)
+    else:
+        box.wait(RING_FOR_S)
+    assert gains[-1] == 0.0

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
+from services.home.entities import Entity
 from services.home.executor import Home
 from services.home.pending import Pending
 from services.home.rate_limit import RateLimit
+from services.home.resolver import Resolution, resolve
 from services.home.safety import Safety
 from services.home.simulated import Fault, SimulatedHome
 from services.language.calls import Call
+from services.language.replies import replies
 from tests.services.home.conftest import PATIENT_S, until_all_known
 from tests.services.home.guarded import command_freely, resolve_freely
 from tests.services.home.test_home import ON, by_name, statuses, until
@@ -183,3 +187,34 @@ def test_undo_after_a_timer_does_not_reach_past_it(home: Home, simulated: Simula
     home.execute(Call.of("HassGetCurrentTime"))
     assert home.execute(UNDO).error is None
     assert simulated.state("standing_light")["state"] == "OFF"
+
+
+def test_a_changed_volume_is_undone_even_without_a_broker(home: Home, broker: Mosquitto) -> None:
+    before = home.desk.volume.level
+    home.execute(Call.of("HassSetVolume", volume_level=15))
+    broker.kill()
+    until(lambda: not home.connected)
+    undone = home.execute(UNDO)
+    assert (undone.error, home.desk.volume.level) == (None, before)
+    assert replies(undone) == ("okay undone",)
+
+
+def test_devices_that_are_found_already_are_not_searched_for_again(
+    broker: Mosquitto, simulated: SimulatedHome
+) -> None:
+    searched: list[Call] = []
+
+    def counted(call: Call, entities: Sequence[Entity], here: str | None) -> Resolution:
+        searched.append(call)
+        return resolve(call, entities, here)
+
+    with Home(broker.address, timeout_s=PATIENT_S, resolver=counted) as home:
+        home.wait_connected(20)
+        until_all_known(home, simulated)
+        found = resolve(ON, home.entities())
+        assert statuses(home.execute(ON, resolved=found)) == {"standing light": "confirmed"}
+        assert searched == []
+        (lamp,) = found.targets
+        gone = replace(found, targets=(replace(lamp, name="another light"),))
+        assert statuses(home.execute(ON, resolved=gone)) == {"standing light": "confirmed"}
+        assert searched == [ON]

@@ -49,7 +49,7 @@ def result(
          "the gain is set to minus three"),
         (Call.of("LinnetSelectOption", option="rain_bow"), [result("select.effect")],
          "the effect is set to rain bow"),
-        (Call.of("LinnetSetText", text="a secret"), [result("text.sign")], "the sign is set"),
+        (Call.of("LinnetSetText", value="a secret"), [result("text.sign")], "the sign is set"),
         (Call.of("LinnetArm", mode="away"), [result("alarm_control_panel.alarm")],
          "the alarm is armed away"),
         (Call.of("LinnetArm", mode="away"), [result("alarm_control_panel.alarm", state="pending")],

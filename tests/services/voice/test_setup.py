@@ -80,3 +80,16 @@ def test_the_wake_word_ends_what_rings_and_what_was_said_can_be_repeated() -> No
     repeated = home.execute(Call.of("LinnetRepeat"))
     assert repeated.facts == {"text": "the kitchen light is on"}
     loop.worker.close(2)
+
+
+def test_a_timer_is_heard_through_a_box_that_was_turned_down_to_nothing() -> None:
+    home, loop = open_home_and_loop(Settings(), ScriptedModel())
+    home.execute(Call.of("HassSetVolume", volume_level=0))
+    assert loudness(loop) == pytest.approx(0.0)
+    home.execute(Call.of("HassStartTimer", seconds=1))
+    step_until(loop, lambda: home.desk.tick() or home.desk.ringer.rings)
+    assert loudness(loop) == pytest.approx(0.4)
+    home.execute(Call.of("LinnetStop"))
+    home.desk.tick()
+    assert loudness(loop) == pytest.approx(0.0)
+    loop.worker.close(2)
