@@ -100,11 +100,11 @@ def guessed(
         read = _resolved(call, view, entities)
         return Read(read.call, read.error, read.question, guessed=True)
     wishes = {_wish(call) for call, _ in found.values()}
-    targets = [e for _, resolution in found.values() for e in resolution.targets]
-    if len(wishes) != 1 or len(targets) != len(found):
+    meant = [entity for _, resolution in found.values() for entity in resolution.targets]
+    if len(wishes) != 1 or len(meant) != len(found):
         return None
     call = Call(*wishes.pop())
-    asked = question(Resolution(refusal="ambiguous", candidates=tuple(targets), call=call))
+    asked = question(Resolution(refusal="ambiguous", candidates=tuple(meant), call=call))
     if asked is None:
         return None
     return Read(call, "ambiguous", asked, guessed=True)

@@ -172,7 +172,8 @@ class _Line:
                     both = (("area", area), ("name", entity.name))
                     yield _Place(both, frozenset({entity.domain}), at | here)
         for area, at in rooms:
-            there = {e.domain for e in self.view.entities if e.area == area} - _NEVER
+            kinds = frozenset(e.domain for e in self.view.entities if e.area == area)
+            there = kinds - _NEVER
             yield _Place((("area", area),), there & {"light", "climate", "sensor"}, at)
             for domain in _SWITCHED_BY_AREA:
                 if domain in there:
@@ -182,7 +183,7 @@ class _Line:
 
     def _everywhere(self) -> Iterator[_Place]:
         """No device and no room is named: this room's, or the whole home's."""
-        kinds = {e.domain for e in self.view.entities}
+        kinds = frozenset(e.domain for e in self.view.entities)
         yield _Place((), kinds & {"climate", "light", "vacuum"})
         for domain, said in _KINDS.items():
             if domain in kinds and any_near(self.words, said):
