@@ -240,8 +240,8 @@ def _head(version: str, self_test: SelfTest | None) -> ManifestHead:
 def annotate(out: Path, facts: Path) -> Bundle:
     """Pack a bundle again with what was learnt about it since: weights, figures, model card.
 
-    ``facts`` is JSON of ``{"evaluation": {name: number}, "rescoring": {weight: number}}`` and, for a
-    language model that has read typed lines, ``"typed_accept"``: the score to believe it from.
+    ``facts`` is JSON of ``{"evaluation": {name: number}, "rescoring": {weight: number}}`` and, for
+    a language model that has read typed lines, ``"typed_accept"``: the score to believe it from.
     """
     bundle, found = Bundle.open(out), json.loads(facts.read_text())
     old = bundle.manifest

@@ -63,6 +63,7 @@ def examine(config: Path | None) -> Iterator[Finding]:
     yield finding
     checks: tuple[Callable[[Settings], Finding], ...] = (
         check_disk, check_sound, check_accelerator, check_systemd, check_broker, check_bundle,
+        check_language,
     )  # fmt: skip
     for check in checks:
         yield check(settings)
@@ -201,6 +202,17 @@ def check_bundle(settings: Settings) -> Finding:
         need = f"needs {manifest.hardware.memory_mb} MB of memory, this machine has {memory}"
         return Finding("bundle", "fail", f"{found}; {need}", "choose a smaller bundle")
     return Finding("bundle", "ok", found)
+
+
+def check_language(settings: Settings) -> Finding:
+    """Does the speech model speak as the home is typed to?"""
+    from services.spoken_language import not_spoken
+
+    unspoken = not_spoken(settings)
+    if unspoken is None:
+        return Finding("language", "ok", settings.home.language)
+    remedy = "typed lines and MCP work; for speech set home.language to one the model knows"
+    return Finding("language", "warn", unspoken, remedy)
 
 
 def _installed(name: str) -> bool:

@@ -14,8 +14,10 @@ from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
+from device.bundle import Bundle
+from services.bundles import chosen_bundle
 from services.commands.common import UsageError
-from services.evaluate import report
+from services.evaluate import report, typed_misses
 from services.evaluate.directory_set import read_directory
 from services.evaluate.held_out_set import held_out_set
 from services.evaluate.homes import evaluation_homes, read_home
@@ -30,6 +32,7 @@ from services.evaluate.speech_cache import SpeechCache
 from services.evaluate.trial import Answer, Reply
 from services.evaluate.variants import VARIANTS
 from services.exit_codes import ExitCode
+from services.line_model import line_guess
 from services.settings import Settings
 
 TELL_EVERY = 10  # utterances
@@ -44,6 +47,8 @@ def main(args: argparse.Namespace) -> int:
     if args.set in SETS:
         return _intents(args)
     settings = chosen_settings(args)
+    if args.set == typed_misses.SET:
+        return _typed_misses(args, settings)
     if args.alone and settings.model.family != "linnet_mini":
         raise UsageError("--alone is for the family linnet_mini, which has two recognisers")
     if args.details is not None:
@@ -71,6 +76,16 @@ def _intents(args: argparse.Namespace) -> int:
     progress = Progress(args.set)
     table = measure(args.set, args.limit, progress.tell)
     told = json.dumps(table, ensure_ascii=False) if args.json else "\n".join(lines(table))
+    print(told)
+    return ExitCode.OK
+
+
+def _typed_misses(args: argparse.Namespace, settings: Settings) -> int:
+    """Typed lines that no template fits, by the language model of the bundle."""
+    guess = line_guess(Bundle.open(chosen_bundle(settings)), settings.model.threads, accept=0.0)
+    assert guess is not None  # noqa: S101 - a score was given
+    table = typed_misses.measure(guess.ranked, args.limit, Progress(args.set).tell)
+    told = json.dumps(table) if args.json else "\n".join(typed_misses.lines(table))
     print(told)
     return ExitCode.OK
 

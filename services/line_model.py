@@ -18,6 +18,7 @@ from services.language.homeview import HomeView
 from services.language.line_guess import Guess, LineGuess
 from services.language.vocabulary import Vocabulary
 from services.settings import Settings
+from services.spoken_language import speaks
 
 ACCEPT = "typed_accept"
 
@@ -85,4 +86,6 @@ def _of(settings: Settings) -> LineGuess | None:
     if settings.model.family != "linnet_mini":
         return None
     bundle = Bundle.open(chosen_bundle(settings))
+    if not speaks(settings.home.language, bundle.manifest.languages):
+        return None
     return line_guess(bundle, settings.model.threads)

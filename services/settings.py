@@ -10,7 +10,15 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    Strict,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from services.mcp.addresses import refusal as remote_refusal
 
@@ -120,6 +128,8 @@ class Model(_Table):
 class Home(_Table):
     """The home and where in it this appliance stands."""
 
+    language: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z]{2,4})?$")] = "en"
+    """Language of what is typed: one that home-assistant-intents has, such as en, de or zh-CN."""
     here: Spoken | None = None
     """Room this appliance stands in, so that `turn on the light` means the one here."""
     areas: dict[str, Spoken] = Field(default_factory=dict)
@@ -132,6 +142,15 @@ class Home(_Table):
     """Other names of rooms and floors: "living room" = ["lounge"]."""
     map_file: PathText = MAP_FILE
     """What `linnet devices assign` keeps of the same; the four tables above win over it."""
+
+    @field_validator("language")
+    @classmethod
+    def _has_sentences(cls, language: str) -> str:
+        from home_assistant_intents import get_languages
+
+        if language not in get_languages():
+            raise ValueError("home-assistant-intents has no sentences in this language")
+        return language
 
 
 class Presence(_Table):

@@ -28,12 +28,13 @@ from services.home.simulated import SimulatedHome
 from services.language.calls import Call
 from services.language.fast_path import FastPath
 from services.language.outcome import Outcome
-from services.language.replies import replies
+from services.language.reply_languages import replies_in
 from services.language.yes_no import says_yes
 from services.line_model import LateGuess
 from services.models import load_model
 from services.owner_map import with_owner_map
 from services.settings import Settings, with_family
+from services.spoken_language import not_spoken
 from services.spoken_replies import Mouth, mouth, speak
 from services.typed import TypedLines
 from services.voice.families.base import SpeechModel
@@ -46,8 +47,6 @@ CONNECT_WAIT_S = 5.0
 PROMPT = "> "
 TYPED = "typed"
 """Who is asked back, and answers, at this terminal."""
-LANGUAGE = "en"
-"""Of what is typed: there is no setting for it yet."""
 STOP_S = 2.0
 
 
@@ -96,14 +95,19 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _read(settings: Settings, wanted: bool | Path | None, parts: ExitStack) -> None:
-    home = parts.enter_context(open_home(settings, status_topic=None, ring=_ring))
+    language = settings.home.language
+    ring = partial(_ring, language)
+    home = parts.enter_context(open_home(settings, status_topic=None, ring=ring))
     _await(home)
-    say: Say = _plainly
-    if wanted is not None:
+    say: Say = partial(_plainly, language)
+    unspoken = not_spoken(settings)
+    if unspoken is not None and wanted is not None:
+        print(f"{unspoken}: replies are shown, not spoken")
+    elif wanted is not None:
         model = load_model(settings)
         folder = wanted if isinstance(wanted, Path) else None
         say = _aloud(model, home, parts.enter_context(mouth(settings, folder)))
-    path = FastPath(LANGUAGE)
+    path = FastPath(language)
     path.warm_up(home.view())  # now, so that the first answer is as quick as the others
     lines = TypedLines(path, LateGuess.of(settings))
     for text in _typed():
@@ -158,8 +162,8 @@ def _tell(home: Home, act: Callable[[], Outcome], say: Say) -> None:
     home.desk.replied(said.text)
 
 
-def _plainly(outcome: Outcome) -> Said:
-    return Said(replies(outcome)[0])
+def _plainly(language: str, outcome: Outcome) -> Said:
+    return Said(replies_in(language, outcome)[0])
 
 
 def _aloud(model: SpeechModel, home: Home, where: Mouth) -> Say:
@@ -170,15 +174,18 @@ def _aloud(model: SpeechModel, home: Home, where: Mouth) -> Say:
     return say
 
 
-def _ring(chime: Chime) -> None:
+def _ring(language: str, chime: Chime) -> None:
     for begun in chime.begun:
-        print(f"\n* {replies(outcome(begun))[0]} *", flush=True)
+        print(f"\n* {replies_in(language, outcome(begun))[0]} *", flush=True)
 
 
 # --- spoken ----------------------------------------------------------------------------------
 
 
 def _listen(settings: Settings, parts: ExitStack) -> None:
+    unspoken = not_spoken(settings)
+    if unspoken is not None:
+        print(f"{unspoken}; what is said must be in its language")
     audio = parts.enter_context(PortAudio())
     source, sink = audio.source(settings.audio.input), audio.sink(settings.audio.output)
     parts.callback(source.close)

@@ -16,11 +16,13 @@ from services.home.question import Question, question
 from services.home.resolver import DEVICE_CALLS, Resolution, resolve
 from services.language.calls import Call
 from services.language.fast_path import FastPath
-from services.language.functions import CallError, checked
+from services.language.functions import EVERYWHERE, CallError, checked
 from services.language.homeview import HomeView
 from services.language.line_guess import Guess
 
 _NOTHING = Call.of("HassNevermind")
+GUESSED = frozenset({"not_understood", "no_device", "no_area", "no_floor"})
+"""Misses that a guess may mend: a slip in a name is a name nobody knows."""
 _PLACES = frozenset({"name", "area", "floor", "domain", "device_class"})
 
 
@@ -59,25 +61,39 @@ class TypedLines:
         call = asked.answered(text) if asked else None
         if call is None:
             heard = self._path.understand(text, view)
-            if heard.call is None and heard.miss == "not_understood" and self._guesser:
-                return self._asked_back(guessed(self._guesser.guess(text, view), view, entities))
             if heard.call is None:
-                return Read(_NOTHING, _WORDS.get(heard.miss or "", heard.miss))
+                miss = Read(_NOTHING, _WORDS.get(heard.miss or "", heard.miss))
+                return self._asked_back(self._guessed(text, heard.miss, view, entities) or miss)
             call = heard.call
         return self._asked_back(_resolved(call, view, entities))
+
+    def _guessed(
+        self, text: str, miss: str | None, view: HomeView, entities: Sequence[Entity]
+    ) -> Read | None:
+        if self._guesser is None or miss not in GUESSED:
+            return None
+        return guessed(self._guesser.guess(text, view), miss, view, entities)
 
     def _asked_back(self, read: Read) -> Read:
         self._open = read.question
         return read
 
 
-def guessed(guess: Guess, view: HomeView, entities: Sequence[Entity]) -> Read:
-    """What a guess comes to: its call, a question where it names several devices, else a refusal.
+def guessed(
+    guess: Guess, miss: str, view: HomeView, entities: Sequence[Entity]
+) -> Read | None:
+    """What a guess comes to: its call, a question where it names several devices, else nothing.
+
+    Where the templates know the command but not the place (``miss``), the guess must know it: the
+    lights of a room that does not exist are not all lights.
 
     Several readings count as one where they do the same in this home.
     """
     found: dict[object, tuple[Call, Resolution]] = {}
-    for call in _well_formed(guess.readings):
+    calls = _well_formed(guess.readings)
+    if miss != "not_understood" and not all(map(_placed, calls)):
+        return None
+    for call in calls:
         resolution = _resolution(call, view, entities)
         targets = tuple(sorted(e.entity_id for e in resolution.targets))
         found.setdefault((_wish(call), targets, resolution.refusal), (call, resolution))
@@ -85,13 +101,13 @@ def guessed(guess: Guess, view: HomeView, entities: Sequence[Entity]) -> Read:
         ((call, _),) = found.values()
         return replace(_resolved(call, view, entities), guessed=True)
     wishes = {_wish(call) for call, _ in found.values()}
-    targets = [e for _, resolution in found.values() for e in resolution.targets]
-    if len(wishes) != 1 or len(targets) != len(found):
-        return Read(_NOTHING, "not_understood")
+    meant = [entity for _, resolution in found.values() for entity in resolution.targets]
+    if len(wishes) != 1 or len(meant) != len(found):
+        return None
     call = Call(*wishes.pop())
-    asked = question(Resolution(refusal="ambiguous", candidates=tuple(targets), call=call))
+    asked = question(Resolution(refusal="ambiguous", candidates=tuple(meant), call=call))
     if asked is None:
-        return Read(_NOTHING, "not_understood")
+        return None
     return Read(call, "ambiguous", asked, guessed=True)
 
 
@@ -100,6 +116,10 @@ def _well_formed(calls: Sequence[Call]) -> Sequence[Call]:
         return [checked(call) for call in calls]
     except CallError:
         return ()
+
+
+def _placed(call: Call) -> bool:
+    return "name" in call.args or call.args.get("area", EVERYWHERE) != EVERYWHERE
 
 
 def _wish(call: Call) -> tuple[str, tuple[tuple[str, str | int], ...]]:

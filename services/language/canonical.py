@@ -43,8 +43,14 @@ def _number(slots: Matched) -> dict[str, object] | None:
 
 
 def _arithmetic(slots: Matched) -> dict[str, object] | None:
+    if "operator" in slots:
+        return dict(slots)
     found = sum_of(str(slots.get("expression", "")))
     return None if found is None else dict(zip(("left", "operator", "right"), found, strict=True))
+
+
+_NIGHTFALL = 5
+"""At night, an hour from this one on is before midnight, and twelve is midnight itself."""
 
 
 def _clock(slots: Matched) -> dict[str, object] | None:
@@ -57,7 +63,8 @@ def _clock(slots: Matched) -> dict[str, object] | None:
     if part is not None:
         if not 1 <= hour <= 12:
             return None
-        hour = hour % 12 + (12 if part == "pm" else 0)
+        late = part == "pm" or (part == "night" and _NIGHTFALL <= hour < 12)
+        hour = hour % 12 + (12 if late else 0)
     if hour > 24 or (hour == 24 and minute):
         return None
     total = (hour * 60 + minute + past) % (24 * 60)

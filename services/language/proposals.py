@@ -29,7 +29,8 @@ _NOT_NOW = frozenset({
     "sunset", "sunrise", "dark", "and", "or", "then", "but", "except", "instead", "why", "should",
     "shouldn't", "shouldnt", "how", "who", "whether", "wonder", "yesterday", "was", "were", "did",
     "used", "hate", "always", "forgot", "told", "said", "says", "wants", "monday", "tuesday",
-    "wednesday", "thursday", "friday", "saturday", "sunday", "morning", "evening",
+    "wednesday", "thursday", "friday", "saturday", "sunday", "morning", "evening", "already",
+    "turned", "opened", "locked", "unlocked",
 })  # fmt: skip
 """Words of lines that command nothing now. Said of a timer or in a question they may be meant."""
 _LASTING = ("minutes", "hours", "seconds")
@@ -50,6 +51,7 @@ _BY_PLACE = (
     "HassTurnOn", "HassTurnOff", "HassStopMoving", "HassVacuumStart", "HassVacuumReturnToBase",
     "HassGetState", "HassClimateGetTemperature",
 )  # fmt: skip
+_LONG_COLOR = 5
 _LOUDNESS = ("volume", "sound", "louder", "quieter", "loud", "quiet")
 _NEVER = frozenset({"lock", "alarm_control_panel"})
 """Kinds no place stands for: who means these must name them."""
@@ -87,7 +89,7 @@ class _Line:
         self.words = words
         self.view = view
         self.numbers = _numbers(words)
-        self.colors = {c: places for c in _COLORS if (places := holds(words, c))}
+        self.colors = {c: at for c in _COLORS if (at := _color(words, c))}
         self.held = bool(_NOT_NOW & set(words))
         self.lasting = any_near(words, _LASTING)
         self.places = list(self._places())
@@ -170,7 +172,8 @@ class _Line:
                     both = (("area", area), ("name", entity.name))
                     yield _Place(both, frozenset({entity.domain}), at | here)
         for area, at in rooms:
-            there = {e.domain for e in self.view.entities if e.area == area} - _NEVER
+            kinds = frozenset(e.domain for e in self.view.entities if e.area == area)
+            there = kinds - _NEVER
             yield _Place((("area", area),), there & {"light", "climate", "sensor"}, at)
             for domain in _SWITCHED_BY_AREA:
                 if domain in there:
@@ -180,7 +183,7 @@ class _Line:
 
     def _everywhere(self) -> Iterator[_Place]:
         """No device and no room is named: this room's, or the whole home's."""
-        kinds = {e.domain for e in self.view.entities}
+        kinds = frozenset(e.domain for e in self.view.entities)
         yield _Place((), kinds & {"climate", "light", "vacuum"})
         for domain, said in _KINDS.items():
             if domain in kinds and any_near(self.words, said):
@@ -207,6 +210,13 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
     "cover": ("blinds", "curtains", "shutters", "covers", "shades"),
     "fan": ("fans",),
 }
+
+
+def _color(words: Sequence[str], color: str) -> frozenset[int]:
+    """Short colours must be typed right: "like" is no "lime"."""
+    if len(color) < _LONG_COLOR and color not in words:
+        return frozenset()
+    return holds(words, color)
 
 
 def _without_domain(base: Arguments) -> Arguments:

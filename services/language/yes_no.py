@@ -18,9 +18,13 @@ NO: tuple[str, ...] = (
 """What a recogniser should know besides, so that it need not take a no for a yes."""
 
 
+_YES_TYPED = frozenset({"是", "是的", "确认", "好的"})
+"""Chinese, which has no spoken form in the letters of the recogniser."""
+
+
 def says_yes(text: str) -> bool:
-    """Whether the whole of what was said or typed is one of ``YES``."""
-    return spoken(text) in YES
+    """Whether the whole of what was said or typed is one of ``YES``, or their like in Chinese."""
+    return spoken(text) in YES or text.strip(" 。！") in _YES_TYPED
 
 
 def says_no(text: str) -> bool:

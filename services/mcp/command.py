@@ -47,7 +47,7 @@ def main(args: argparse.Namespace) -> int:
         home = parts.enter_context(open_home(settings, status_topic=None))
         home.wait_connected(CONNECT_WAIT_S)
         home.wait_quiet(CONNECT_WAIT_S)
-        own = HomeTools(home, allowed=settings.mcp.allow)
+        own = HomeTools(home, allowed=settings.mcp.allow, language=settings.home.language)
         if args.list or args.call:
             remote = [parts.enter_context(remote_tools(s)) for s in settings.mcp.servers]
             return _list(own, remote, args) if args.list else _call(own, remote, args)

@@ -17,7 +17,7 @@ from services.language.folding import name_form
 from services.language.functions import FUNCTIONS, CallError, read_call, tools
 from services.language.homeview import EntityView, HomeView
 from services.language.outcome import Outcome
-from services.language.replies import replies
+from services.language.reply_languages import replies_in
 from services.mcp.tools import BadArguments, Tool, ToolRefused, ToolResult, UnknownTool
 
 GET_HOME = Tool(
@@ -56,13 +56,15 @@ class HomeTools:
         *,
         rings: bool = False,
         allowed: Iterable[str] = (),
+        language: str = "en",
     ) -> None:
         """
         Args:
             rings: whether a timer of this home can be heard; else timers are not offered.
             allowed: the risks (`risk.Risk`) that the owner lets other programs take.
+            language: of the texts that tell what became of a call.
         """
-        self._home, self._allowed = home, frozenset(allowed)
+        self._home, self._allowed, self._language = home, frozenset(allowed), language
         effects = {"moves", "asks", "tells", *(["times"] if rings else [])}
         self._tools = {GET_HOME.name: GET_HOME}
         for entry in tools():
@@ -83,7 +85,7 @@ class HomeTools:
             call = read_call(name, _as_named(arguments))
         except CallError as error:
             raise BadArguments(str(error)) from None
-        return _told(self._executed(call))
+        return _told(self._executed(call), self._language)
 
     def _executed(self, call: Call) -> Outcome:
         outcome = self._home.execute(call, session=SESSION)
@@ -128,7 +130,7 @@ def _as_named(arguments: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _told(outcome: Outcome) -> ToolResult:
+def _told(outcome: Outcome, language: str) -> ToolResult:
     devices = [
         {"id": r.entity_id, "name": r.name, "status": r.status, "state": r.state}
         for r in outcome.results
@@ -140,7 +142,7 @@ def _told(outcome: Outcome) -> ToolResult:
         "error": outcome.error,
     }
     failed = outcome.error is not None or any(r.status != "confirmed" for r in outcome.results)
-    return ToolResult(replies(outcome)[0], data, failed)
+    return ToolResult(replies_in(language, outcome)[0], data, failed)
 
 
 def _listed(view: HomeView) -> ToolResult:

@@ -56,3 +56,11 @@ def test_broken_settings_do_not_stop_the_other_checks(tmp_path: Path) -> None:
     assert found["settings"].status == "fail"
     assert f"{config}:2" in found["settings"].found
     assert "bundle" in found
+
+
+def test_a_language_the_model_does_not_speak_is_told(tmp_path: Path) -> None:
+    config = write_settings(tmp_path, 1, write_bundle(tmp_path / "bundle"))
+    assert findings(config)["language"] == Finding("language", "ok", "en")
+    config.write_text(config.read_text("utf-8") + '[home]\nlanguage = "zh-CN"\n', "utf-8")
+    told = findings(config)["language"]
+    assert (told.status, "zh-CN" in told.found, bool(told.remedy)) == ("warn", True, True)

@@ -170,3 +170,13 @@ def test_lines_follow_the_text(tables: dict[str, dict[str, str]]) -> None:
             expected[(table, key)] = text.count("\n") + 1
             text += f"{key} = {value}  # note\n\n"
     assert key_lines(text) == expected
+
+
+@pytest.mark.parametrize(("language", "known"), [("zh-CN", True), ("de", True), ("tlh", False)])
+def test_a_home_speaks_a_language_that_has_sentences(language: str, known: bool) -> None:
+    text = f'[home]\nlanguage = "{language}"\n'
+    if known:
+        assert parse(text, "f").home.language == language
+    else:
+        with pytest.raises(SettingsError, match="no sentences"):
+            parse(text, "f")

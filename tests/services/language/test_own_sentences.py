@@ -1,0 +1,83 @@
+"""Sentences of our own: each function has one in both languages, and all of them can be read."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import pytest
+from hassil.sample import sample_sentence
+
+from services.evaluate.intents_home import merged_home
+from services.language.calls import Call
+from services.language.fast_path import FastPath
+from services.language.functions import FUNCTIONS
+from services.language.homeview import HomeView
+from services.language.sentences import intents
+
+LANGUAGES = ("en", "zh-CN")
+
+
+@lru_cache
+def chinese() -> tuple[FastPath, HomeView]:
+    return FastPath("zh-CN"), merged_home("zh-CN").view
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_function_has_a_sentence(language: str) -> None:
+    known = intents(language).intents
+    assert set(FUNCTIONS) <= set(known)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_sentence_of_ours_is_one_that_hassil_can_say(language: str) -> None:
+    known = intents(language)
+    for intent in known.intents.values():
+        for data in intent.data:
+            if (data.metadata or {}).get("slot_combination") != "own":
+                continue
+            for sentence in data.sentences:
+                said = sample_sentence(
+                    sentence, known, expansion_rules=known.expansion_rules, expand_lists=False
+                )
+                assert next(iter(said), "")
+
+
+def call(name: str, /, **arguments: str | int) -> Call:
+    return Call.of(name, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("设置早上七点的闹钟", call("LinnetSetAlarm", time="07:00")),
+        ("每天早上六点半叫醒我", call("LinnetSetAlarm", time="06:30",
+                                    days="mon,tue,wed,thu,fri,sat,sun")),
+        ("定一个晚上十点一刻的闹钟", call("LinnetSetAlarm", time="22:15")),
+        ("晚上十二点叫我起床", call("LinnetSetAlarm", time="00:00")),
+        ("下午三点二十分叫醒我", call("LinnetSetAlarm", time="15:20")),
+        ("取消闹钟", call("LinnetCancelAlarm")),
+        ("我有哪些闹钟", call("LinnetAlarmStatus")),
+        ("下午五点提醒我买牛奶", call("LinnetReminder", time="17:00", text="买牛奶")),
+        ("十分钟后提醒我关火", call("LinnetReminder", minutes=10, text="关火")),
+        ("取消提醒", call("LinnetCancelReminder")),
+        ("再睡一会儿", call("LinnetSnooze")),
+        ("再睡五分钟", call("LinnetSnooze", minutes=5)),
+        ("十二加三等于多少", call("LinnetArithmetic", left=12, operator="plus", right=3)),
+        ("12乘以3等于多少", call("LinnetArithmetic", left=12, operator="times", right=3)),
+        ("八十除以四等于几", call("LinnetArithmetic", left=80, operator="divided_by", right=4)),
+        ("二十的百分之五十是多少",
+         call("LinnetArithmetic", left=50, operator="percent_of", right=20)),
+        ("把鱼缸水位调到四十", call("LinnetSetNumber", name="鱼缸水位", value=40)),
+        ("把洗衣程序切换到quick", call("LinnetSelectOption", name="洗衣程序", option="quick")),
+        ("在门牌上写你好", call("LinnetSetText", name="门牌", value="你好")),
+        ("把加湿器切换到睡眠模式", call("HassHumidifierMode", name="加湿器", mode="sleep")),
+        ("把恒温器风速调到高档", call("HassClimateSetFanMode", name="恒温器", fan_mode="high")),
+        ("音量调高", call("HassSetVolumeRelative", volume_step="up")),
+        ("撤销", call("LinnetUndo")),
+        ("再说一遍", call("LinnetRepeat")),
+        ("停", call("LinnetStop")),
+    ],
+)  # fmt: skip
+def test_our_own_functions_are_called_in_chinese(said: str, meant: Call) -> None:
+    path, view = chinese()
+    assert path.understand(said, view).call == meant
