@@ -11,9 +11,9 @@ from onnx import TensorProto, helper
 
 from device.bundle import BundlePart
 from device.engine.contract import EngineSpec
+from device.engine.tensorrt_build import EngineBuildError, build
 from model_export.onnx_graph import tensor_specs
 from model_export.quantize import quantize
-from model_export.tensorrt_build import EngineBuildError, build
 from tests.device import graphs
 
 pytestmark = [
