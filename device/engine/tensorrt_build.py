@@ -10,8 +10,9 @@ shipped. A plan of ``tensorrt_rtx`` proves that a graph parses and builds, not w
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from device.bundle import BundlePart
@@ -42,11 +43,16 @@ class EngineBuildError(EngineError):
 
 @dataclass(frozen=True)
 class Built:
-    """A plan, the timing cache that makes the next build of it quick, and what was logged."""
+    """A plan, the timing cache that makes the next build of it quick, and what was logged.
+
+    ``layers`` counts the network's layers by the type that they make, such as ``{"HALF": 40}``:
+    what was asked of the builder. Which kernels it chose, only an inspector on the GPU can say.
+    """
 
     plan: bytes
     timing_cache: bytes
     log: tuple[str, ...]
+    layers: Mapping[str, int] = field(default_factory=dict)
 
 
 def build(
@@ -73,6 +79,7 @@ def build(
     logger = collecting_logger(trt)
     builder = _builder(trt, logger, part.name)
     network = _parse(trt, builder, logger, part)
+    layers = _layers(network)
     config = builder.create_builder_config()
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, workspace_mb << 20)
     # So that the inspector can say which kernels were chosen.
@@ -87,7 +94,7 @@ def build(
     if plan is None:
         raise _refused(part.name, logger)
     learned = b"" if timing_cache is None else bytes(config.get_timing_cache().serialize())
-    return Built(bytes(plan), learned, tuple(logger.lines))
+    return Built(bytes(plan), learned, tuple(logger.lines), layers)
 
 
 def _builder(trt: TensorRT, logger: Any, part: str) -> Any:
@@ -116,6 +123,12 @@ def _parse(trt: TensorRT, builder: Any, logger: Any, part: BundlePart) -> Any:
         node=_text(error, "node_name"),
         log=tuple(logger.lines),
     )
+
+
+def _layers(network: Any) -> dict[str, int]:
+    found = (network.get_layer(index) for index in range(network.num_layers))
+    made = (layer.get_output(0) for layer in found if layer.num_outputs)
+    return dict(Counter(str(tensor.dtype).split(".")[-1] for tensor in made if tensor is not None))
 
 
 def _text(error: Any, name: str) -> str:
