@@ -83,6 +83,10 @@ class TensorRtEngine:
         """Kinds of steps that were captured."""
         return len(self._open.graphs)
 
+    def inspect(self) -> str:
+        """TensorRT's own description of the plan's layers, as JSON; see ``inspector``."""
+        return self._thread.call(self._open.inspect)
+
     def new_state(self, max_len: int, window: int | None = None) -> DeviceState:
         """Empty caches and tails of zeros; see ``Engine.new_state``."""
         return self._thread.call(self._new_state, Rows(max_len, window))

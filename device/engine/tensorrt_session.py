@@ -151,6 +151,14 @@ class Session:
             self._capturing = False
             log.warning("part %r runs without CUDA graphs: %s", self.spec.part, error)
 
+    def inspect(self) -> str:
+        """TensorRT's own description of the plan's layers, as JSON."""
+        # Types are only told for a context whose shapes are known.
+        self.contexts.eager.shape(self.greatest)
+        inspector = self.plan.engine.create_engine_inspector()
+        inspector.execution_context = self.contexts.eager.raw
+        return str(inspector.get_engine_information(self.plan.trt.LayerInformationFormat.JSON))
+
     def close(self) -> None:
         """Give everything back."""
         self.graphs.forget()

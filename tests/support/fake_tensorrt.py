@@ -110,7 +110,7 @@ class _Builder:
         self._trt, self._logger = trt, logger
 
     def create_network(self, flags: int) -> Any:
-        return SimpleNamespace(path=None)
+        return SimpleNamespace(path=None, num_layers=0)
 
     def create_builder_config(self) -> _Config:
         return _Config()

@@ -15,13 +15,6 @@ from tests.support.fake_tensorrt import FakeTensorRt
 
 Profile = Mapping[str, tuple[int, int, int]]
 
-MINI_PROFILES: dict[str, Profile] = {
-    "tokenizer": {"P": (0, 72, 72)},
-    "lm": {"T": (1, 1, 64), "P": (0, 128, 512), "R": (1, 1, 64)},
-    "speech_decoder": {"tokens": (1, 5, 32)},
-    "vocoder": {"frames": (1, 40, 256)},
-}
-
 
 class FakeBox:
     """A box with one GPU; ``open`` builds a part on it and opens the plan."""
@@ -34,6 +27,7 @@ class FakeBox:
         self.engines: list[TensorRtEngine] = []
 
     def open(self, part: BundlePart, profile: Profile, graphs: bool = True) -> TensorRtEngine:
+        """Build a part for this profile and open the plan."""
         spec = part.spec.model_copy(update={"profile": dict(profile)})
         plan = self.directory / f"{part.name}.plan"
         plan.write_bytes(build(self.trt, dataclasses.replace(part, spec=spec)).plan)
@@ -41,9 +35,10 @@ class FakeBox:
         self.engines.append(engine)
         return engine
 
-    def open_mini(self, bundle: Bundle, part: str) -> TensorRtEngine:
-        """A part of the built-in bundle."""
-        return self.open(bundle.part(part), MINI_PROFILES[part])
+    def open_part(self, bundle: Bundle, part: str) -> TensorRtEngine:
+        """A part of a bundle, for the profile of its manifest."""
+        found = bundle.part(part)
+        return self.open(found, found.spec.profile)
 
     def close(self) -> None:
         """Close all; nothing may be left over."""

@@ -34,7 +34,7 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeBox]:
 
 @pytest.fixture(scope="module")
 def models(bundle: Bundle, box: FakeBox) -> tuple[LinnetMini, LinnetMini]:
-    on_gpu = LinnetMini.open(bundle, box.open_mini, opinion=False)
+    on_gpu = LinnetMini.open(bundle, box.open_part, opinion=False)
     return on_gpu, LinnetMini.open(bundle, EngineFactory("onnx"), opinion=False)
 
 
