@@ -10,6 +10,7 @@ shipped. A plan of ``tensorrt_rtx`` proves that a graph parses and builds, not w
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ TensorRT = Any
 
 WORKSPACE_MB = 1024
 LOG_LINES = 20
+# How the builder, unlike the parser, names what it refuses: "ITopKLayer <node>: ...".
+_LAYER = re.compile(r"\bI(\w+?)Layer ([^:\s]+):")
 _SIZES = ("least", "usual", "greatest")
 
 
@@ -191,7 +194,9 @@ def _shapes(part: str, tensor: TensorSpec, sizes: list[Mapping[str, int]]) -> li
 
 def _refused(part: str, logger: Any) -> EngineBuildError:
     desc = _one_line(logger.errors[0]) if logger.errors else "TensorRT failed and said nothing"
-    return EngineBuildError(part, desc, log=tuple(logger.lines))
+    blamed = _LAYER.search(desc)
+    op, node = blamed.groups() if blamed else ("", "")
+    return EngineBuildError(part, desc, op=op, node=node, log=tuple(logger.lines))
 
 
 def _one_line(text: str) -> str:
