@@ -164,7 +164,7 @@ class Tokenizer(nn.Module):
     def encode(
         self, x: Tensor, positions: Tensor, mask: Tensor, past: Cache
     ) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
-        """x [B, T, C] of the stem, positions int64 [T] → [B, T, C] and the new rows of the cache."""
+        """x [B, T, C] of the stem, positions int64 [T] → [B, T, C] and the cache's new rows."""
         x = x + self.embed_positions(positions)
         fresh: list[tuple[Tensor, Tensor]] = []
         for layer, before in zip(self.layers, past, strict=True):
