@@ -30,7 +30,19 @@ F32, F16 = TensorProto.FLOAT, TensorProto.FLOAT16
 PRODUCTS = ("MatMul", "Gemm", "Conv", "ConvTranspose")
 _QUANTISERS = ("QuantizeLinear", "DequantizeLinear")
 _MOVERS = frozenset(
-    "Identity Transpose Reshape Squeeze Unsqueeze Slice Split Gather GatherND Expand Concat".split()
+    [
+        "Identity",
+        "Transpose",
+        "Reshape",
+        "Squeeze",
+        "Unsqueeze",
+        "Slice",
+        "Split",
+        "Gather",
+        "GatherND",
+        "Expand",
+        "Concat",
+    ]
 )
 OPSET_HALF_SCALES = 19  # the first whose QuantizeLinear takes fp16
 

@@ -60,8 +60,10 @@ class Gpu:
         store.save_timing(key, built.timing_cache)
         return store.save(key, built.plan, found.spec.precision, round(seconds, 3))
 
-    def open(self, bundle: Bundle, part: str, store: PlanStore) -> TensorRtEngine:
-        """Open the plan that was built here of one part.
+    def open(
+        self, bundle: Bundle, part: str, store: PlanStore, graphs: bool = True
+    ) -> TensorRtEngine:
+        """Open the plan that was built here of one part; ``graphs``: see ``TensorRtEngine``.
 
         Raises:
             EngineUnavailable: none was.
@@ -76,7 +78,7 @@ class Gpu:
                 f"has no plan for TensorRT {key.version} on SM{key.sm}",
                 "run: linnet engine build",
             )
-        return TensorRtEngine(self.trt, found.spec, plan[0], self.thread)
+        return TensorRtEngine(self.trt, found.spec, plan[0], self.thread, graphs)
 
     def close(self) -> None:
         """End the thread; engines must be closed before."""

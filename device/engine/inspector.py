@@ -74,13 +74,10 @@ def read_layers(text: str, where: str) -> tuple[Layer, ...]:
 
 def _layer(layer: Mapping[str, object]) -> Layer:
     tensors = layer.get("Inputs")
-    inputs = tuple(_type_of(t) for t in tensors if isinstance(t, dict)) if _is_list(tensors) else ()
+    listed = tensors if isinstance(tensors, list) else []
+    inputs = tuple(_type_of(tensor) for tensor in listed if isinstance(tensor, dict))
     metadata, name = str(layer.get("Metadata", "")), str(layer.get("Name", ""))
     return Layer(name, str(layer.get("LayerType", "")), inputs, frozenset(_NODE.findall(metadata)))
-
-
-def _is_list(value: object) -> bool:
-    return isinstance(value, list)
 
 
 def _type_of(tensor: Mapping[str, object]) -> str:

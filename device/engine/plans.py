@@ -24,7 +24,7 @@ from device.errors import EngineLoadError
 
 MAX_FACTS_BYTES = 64 * 1024
 MAX_TIMING_BYTES = 256 * 2**20
-_DIGEST_CHARS = 16
+DIGEST_CHARS = 12  # as generations are named
 _VERSION = re.compile(r"[^0-9A-Za-z.]")
 _REBUILD = "build it again: linnet engine build"
 
@@ -69,7 +69,7 @@ class PlanStore:
         return self._bundle(key.digest) / f"{key.part}-{key.machine}.plan"
 
     def _bundle(self, digest: str) -> Path:
-        return self.root / digest[:_DIGEST_CHARS]
+        return self.root / digest[:DIGEST_CHARS]
 
     def save(self, key: PlanKey, plan: bytes, precision: Precision, seconds: float) -> PlanFacts:
         """Keep a plan; power may be cut at any time."""
@@ -125,7 +125,11 @@ class PlanStore:
         return self.root / "timing" / f"{key.machine}.cache"
 
     def prune(self, keep: Collection[str]) -> list[Path]:
-        """Remove the plans of all bundles but those with these digests; gives what was removed."""
+        """Remove the plans of all bundles but those with these digests; gives what was removed.
+
+        Args:
+            keep: digests, or their first ``DIGEST_CHARS`` characters.
+        """
         kept = {self._bundle(digest) for digest in keep} | {self.root / "timing"}
         found = sorted(self.root.iterdir()) if self.root.is_dir() else []
         gone = [path for path in found if path.is_dir() and path not in kept]

@@ -10,6 +10,7 @@ shipped. A plan of ``tensorrt_rtx`` proves that a graph parses and builds, not w
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from device.engine.tensorrt_log import TensorRT, collecting_logger, first_error,
 from device.errors import BadFeed, EngineError
 
 WORKSPACE_MB = 1024
+# How the builder, unlike the parser, names what it refuses: "ITopKLayer <node>: ...".
+_LAYER = re.compile(r"\bI(\w+?)Layer ([^:\s]+):")
 _SIZES = ("least", "usual", "greatest")
 
 
@@ -172,4 +175,6 @@ def _shapes(part: str, tensor: TensorSpec, sizes: list[Mapping[str, int]]) -> li
 
 def _refused(part: str, logger: Any) -> EngineBuildError:
     desc = first_error(logger, "TensorRT failed and said nothing")
-    return EngineBuildError(part, desc, log=tuple(logger.lines))
+    blamed = _LAYER.search(desc)
+    op, node = blamed.groups() if blamed else ("", "")
+    return EngineBuildError(part, desc, op=op, node=node, log=tuple(logger.lines))
