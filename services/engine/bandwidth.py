@@ -12,11 +12,10 @@ import numpy as np
 
 from device.engine.gpu import Gpu
 
-HOST_BYTES, DEVICE_BYTES = 256 * 2**20, 256 * 2**20
 ROUNDS = 5
 
 
-def host_gb_s(size: int = HOST_BYTES, rounds: int = ROUNDS) -> float:
+def host_gb_s(size: int, rounds: int = ROUNDS) -> float:
     """Gigabytes (10^9) per second that one thread moves in main memory; the best of some rounds."""
     source, target = np.ones(size, np.uint8), np.zeros(size, np.uint8)
     best = 0.0
@@ -27,7 +26,7 @@ def host_gb_s(size: int = HOST_BYTES, rounds: int = ROUNDS) -> float:
     return best / 1e9
 
 
-def device_gb_s(gpu: Gpu, size: int = DEVICE_BYTES, rounds: int = ROUNDS) -> float:
+def device_gb_s(gpu: Gpu, size: int, rounds: int = ROUNDS) -> float:
     """The same within the GPU's memory, by the GPU's own clock.
 
     Raises:

@@ -11,6 +11,14 @@ Figures = dict[str, object]
 
 
 @dataclass(frozen=True)
+class Effort:
+    """How long to measure: bytes to copy, well beyond any cache, and steps of decoding."""
+
+    copied: int = 256 * 2**20
+    steps: int = 200
+
+
+@dataclass(frozen=True)
 class Check:
     """``ok`` is None for what was only measured or could not be judged; ``detail`` says so."""
 

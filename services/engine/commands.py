@@ -17,21 +17,28 @@ from device.engine.plans import PlanStore
 from device.engine.tensorrt_build import EngineBuildError
 from device.errors import EngineError
 from services.engine import selftest as tests
-from services.engine.checks import Check, report
+from services.engine.checks import Check, Effort, report
 from services.engine.kernels import kernels
 from services.engine.machine import Machine, Opener, lines_without_gpu, look, without_gpu
 from services.exit_codes import ExitCode
 
 
-def selftest(args: Namespace, bundle: Bundle, plans: Path, opener: Opener = open_gpu) -> int:
-    """``args`` has backend and json."""
+def selftest(
+    args: Namespace,
+    bundle: Bundle,
+    plans: Path,
+    opener: Opener = open_gpu,
+    effort: Effort | None = None,
+) -> int:
+    """Args: ``args`` has backend and json; ``effort`` says how long to measure."""
+    effort = effort or Effort()
     machine = look(opener if args.backend == "tensorrt" else None)
     if args.backend == "onnx":
-        return _told(args, machine, bundle, "onnx", tests.on_the_processor(bundle))
+        return _told(args, machine, bundle, "onnx", tests.on_the_processor(bundle, effort))
     if machine.gpu is None:
         return _missing(args, machine)
     try:
-        checks = tests.on_the_gpu(bundle, machine.gpu, PlanStore(plans))
+        checks = tests.on_the_gpu(bundle, machine.gpu, PlanStore(plans), effort)
     finally:
         machine.gpu.close()
     return _told(args, machine, bundle, "tensorrt", checks)

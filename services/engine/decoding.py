@@ -15,7 +15,7 @@ from device.engine.states import fixed_dims
 from device.speech.language_model import LanguageModel
 from services.engine.checks import Figures
 
-WARM_UP, STEPS = 20, 200
+WARM_UP = 20
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,14 @@ class Decoding:
         return {"p50_ms": p50, "p95_ms": p95, "p99_ms": p99, "tokens_per_s": rate}
 
 
-def decode(engine: Engine, max_len: int, token: int = 0) -> Decoding:
+def decode(engine: Engine, max_len: int, most: int, token: int = 0) -> Decoding:
     """Read one token after the other, as when speaking.
 
     Args:
         max_len: positions the model has; no more are read.
+        most: steps to measure, where there are as many positions.
     """
-    steps = max(1, min(STEPS, max_len - WARM_UP - 1))
+    steps = max(1, min(most, max_len - WARM_UP - 1))
     lm = LanguageModel(engine, max_len)
     times = []
     for index in range(min(WARM_UP, max_len - steps) + steps):

@@ -16,28 +16,24 @@ from device.engine.plans import PlanStore
 from device.engine.tensorrt_run import TensorRtEngine
 from device.errors import EngineError
 from services.engine import bandwidth, golden
-from services.engine.checks import Check, Figures
+from services.engine.checks import Check, Effort, Figures
 from services.engine.decoding import decode, step_bytes
 from services.engine.kernels import kernels
 
-HOST_SIZE, DEVICE_SIZE = bandwidth.HOST_BYTES, bandwidth.DEVICE_BYTES
 
-
-def on_the_processor(bundle: Bundle, copied: int = HOST_SIZE) -> list[Check]:
-    """The self-test of ONNX Runtime; ``copied`` bytes measure the memory."""
+def on_the_processor(bundle: Bundle, effort: Effort) -> list[Check]:
+    """The self-test of ONNX Runtime; see ``Effort`` for how long it measures."""
     engines = _on_processor(bundle)
     known = golden.Golden.of(bundle)
-    speed = bandwidth.host_gb_s(copied)
+    speed = bandwidth.host_gb_s(effort.copied)
     if known is None:
         return [_unknown(bundle), _memory_speed(speed)]
     tokens = golden.against_the_manifest(known, engines, exact=True)
-    rate = _decoding(bundle, engines["lm"], known.max_len, speed)
+    rate = _decoding(bundle, engines["lm"], known.max_len, speed, effort)
     return [tokens, _memory_speed(speed), rate]
 
 
-def on_the_gpu(
-    bundle: Bundle, gpu: Gpu, store: PlanStore, copied: int = DEVICE_SIZE
-) -> list[Check]:
+def on_the_gpu(bundle: Bundle, gpu: Gpu, store: PlanStore, effort: Effort) -> list[Check]:
     """The self-test of TensorRT; plans must have been built."""
     before, total = gpu.thread.call(gpu.cuda.memory)
     opened: dict[str, TensorRtEngine] = {}
@@ -50,7 +46,7 @@ def on_the_gpu(
     try:
         checks = [Check("plans", True, f"all {len(opened)} load")]
         checks += [kernels(bundle.part(part), engine) for part, engine in opened.items()]
-        checks += _compared(bundle, gpu, store, opened, copied)
+        checks += _compared(bundle, gpu, store, opened, effort)
         after, _ = gpu.thread.call(gpu.cuda.memory)
         checks.append(_memory(opened, before - after, total))
     finally:
@@ -61,17 +57,17 @@ def on_the_gpu(
 def _compared(
     bundle: Bundle, gpu: Gpu, store: PlanStore, opened: Mapping[str, TensorRtEngine], copied: int
 ) -> list[Check]:
-    speed = bandwidth.device_gb_s(gpu, copied)
+    speed = bandwidth.device_gb_s(gpu, effort.copied)
     known = golden.Golden.of(bundle)
     if known is None:
         return [_unknown(bundle), _memory_speed(speed)]
     checks = [golden.against_the_manifest(known, opened, exact=False)]
     checks += golden.against_the_processor(known, opened, _on_processor(bundle))
     checks.append(_memory_speed(speed))
-    rate = _decoding(bundle, opened["lm"], known.max_len, speed)
+    rate = _decoding(bundle, opened["lm"], known.max_len, speed, effort)
     eager = gpu.open(bundle, "lm", store, graphs=False)
     try:
-        without = decode(eager, known.max_len).tokens_per_s
+        without = decode(eager, known.max_len, effort.steps).tokens_per_s
     finally:
         eager.close()
     gain = float(str(rate.figures["tokens_per_s"])) / without
@@ -94,8 +90,8 @@ def _memory_speed(gb_s: float) -> Check:
     return Check("memory speed", None, f"a copy moves {gb_s:.1f} GB/s", figures)
 
 
-def _decoding(bundle: Bundle, lm: Engine, max_len: int, gb_s: float) -> Check:
-    found = decode(lm, max_len)
+def _decoding(bundle: Bundle, lm: Engine, max_len: int, gb_s: float, effort: Effort) -> Check:
+    found = decode(lm, max_len, effort.steps)
     size = step_bytes(bundle.part("lm"), found.past)
     ratio = size * found.tokens_per_s / (gb_s * 1e9) if size is not None else None
     figures = found.figures() | {
