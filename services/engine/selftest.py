@@ -55,7 +55,7 @@ def on_the_gpu(bundle: Bundle, gpu: Gpu, store: PlanStore, effort: Effort) -> li
 
 
 def _compared(
-    bundle: Bundle, gpu: Gpu, store: PlanStore, opened: Mapping[str, TensorRtEngine], copied: int
+    bundle: Bundle, gpu: Gpu, store: PlanStore, opened: Mapping[str, TensorRtEngine], effort: Effort
 ) -> list[Check]:
     speed = bandwidth.device_gb_s(gpu, effort.copied)
     known = golden.Golden.of(bundle)
