@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import time
-from dataclasses import dataclass
+import weakref
+from dataclasses import dataclass, field
 from types import ModuleType
 
 from device.bundle import Bundle
@@ -35,6 +37,7 @@ class Gpu:
 
     trt: TensorRT
     thread: InferenceThread
+    _opened: weakref.WeakSet[TensorRtEngine] = field(default_factory=weakref.WeakSet, repr=False)
 
     @property
     def cuda(self) -> Cuda:
@@ -78,10 +81,14 @@ class Gpu:
                 f"has no plan for TensorRT {key.version} on SM{key.sm}",
                 "run: linnet engine build",
             )
-        return TensorRtEngine(self.trt, found.spec, plan[0], self.thread, graphs)
+        engine = TensorRtEngine(self.trt, found.spec, plan[0], self.thread, graphs)
+        self._opened.add(engine)
+        return engine
 
     def close(self) -> None:
-        """End the thread; engines must be closed before."""
+        """Close the engines that are still open and end the thread. Safe to call twice."""
+        for engine in list(self._opened):
+            engine.close()
         self.thread.close()
 
 
@@ -96,7 +103,10 @@ def open_gpu() -> Gpu:
         cuda = PyCuda(driver, DriverGraphs())
     except CudaError as error:
         raise EngineUnavailable("GPU", error.problem, error.remedy) from error
-    return Gpu(trt, InferenceThread(cuda))
+    gpu = Gpu(trt, InferenceThread(cuda))
+    # What is freed when the interpreter goes down finds its context gone.
+    atexit.register(gpu.close)
+    return gpu
 
 
 def lacking() -> tuple[EngineUnavailable, ...]:

@@ -18,7 +18,7 @@ from device.engine.device_state import DeviceState
 from device.engine.tensorrt_contexts import Context, Contexts, Graphs, Key
 from device.engine.tensorrt_load import Shape, load_plan
 from device.engine.tensorrt_log import TensorRT
-from device.errors import CudaError, EngineRunError
+from device.errors import CudaError, EngineError, EngineRunError
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,6 @@ class Session:
         """
         shapes = {name: tuple(array.shape) for name, array in fed.items()} | dict(state_shapes)
         key = (state.address if state else 0, tuple(shapes[t.name] for t in self.spec.graph_inputs))
-        graphs = graphs and self._capturing
         captured = self.graphs.get(key) if graphs else None
         if captured is not None:
             outputs = captured.outputs
@@ -86,13 +85,22 @@ class Session:
             found = self._collect(outputs)
             self._commit(state, outputs, fixed=True)
             return found
-        fixed = graphs and self.graphs.worth(key)
-        context = self.contexts.new() if fixed else self.contexts.eager
+        capture = graphs and self._capturing and self.graphs.worth(key)
+        own = self._own_context() if capture else None
+        context = own or self.contexts.eager
         outputs = context.shape(shapes)
-        found = self._eagerly(context, fed, state, outputs, fixed=fixed)
-        if fixed:
-            self._capture(key, context, outputs)
+        found = self._eagerly(context, fed, state, outputs, fixed=own is not None)
+        if own is not None:
+            self._capture(key, own, outputs)
         return found
+
+    def _own_context(self) -> Context | None:
+        """A context for a graph; None where TensorRT has no room for another one."""
+        try:
+            return self.contexts.new()
+        except EngineRunError as error:
+            self._no_graphs(error)
+            return None
 
     def _eagerly(
         self,
@@ -148,8 +156,12 @@ class Session:
         try:
             self.graphs.capture(key, context, outputs, self.stream)
         except (CudaError, EngineRunError) as error:
-            self._capturing = False
-            log.warning("part %r runs without CUDA graphs: %s", self.spec.part, error)
+            self._no_graphs(error)
+
+    def _no_graphs(self, error: EngineError) -> None:
+        self._capturing = False
+        # As text: a record that keeps the error keeps its frames, and with them a state.
+        log.warning("part %r runs without new CUDA graphs: %s", self.spec.part, str(error))
 
     def inspect(self) -> str:
         """TensorRT's own description of the plan's layers, as JSON."""

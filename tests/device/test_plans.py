@@ -128,7 +128,9 @@ def test_what_is_built_here_runs_here_and_the_timing_of_all_parts_is_kept(gpu, b
     engine = gpu.open(bundle, "back", store)
     x = np.ones((1, 4, 8), np.float32)
     assert engine.run({"x": x}, engine.new_state(1))["y"].shape == (1, 4, 8)
-    engine.close()
+    gpu.close()
+    gpu.close()
+    assert not any(gpu.cuda.held.values())
 
 
 def test_another_tensorrt_has_no_plan_until_it_builds_one(gpu, bundle, store):

@@ -211,7 +211,18 @@ def test_a_driver_that_captures_nothing_runs_every_step_eagerly(box, caplog):
         engine.run(feeds(state, x), state)
     assert engine.captured == 0
     (said,) = [record.getMessage() for record in caplog.records]
-    assert said.startswith("part 'lm' runs without CUDA graphs: fake GPU: this driver captures")
+    assert said.startswith("part 'lm' runs without new CUDA graphs: fake GPU: this driver captures")
+
+
+def test_without_room_for_another_context_the_graphs_there_are_stay_in_use(box, caplog):
+    box.trt.contexts_left = 2
+    engine, _ = attention(box, WIDE)
+    engine.warm_up({"T": 1, "P": 100})
+    engine.warm_up({"T": 2, "P": 100})
+    assert engine.captured == 1
+    assert "cannot make an execution context" in caplog.text
+    engine.warm_up({"T": 1, "P": 100})
+    assert box.cuda.calls.count("launch") == 2
 
 
 # What is refused leaves everything as it was.

@@ -61,6 +61,7 @@ class FakeTensorRt:
         self.__version__, self.cuda = version, cuda
         self.int8_kernels = True
         """False: the inspector says that every kernel runs in half precision."""
+        self.contexts_left = 1000
 
     def Builder(self, logger: Any) -> _Builder:
         return _Builder(self, logger)
@@ -207,8 +208,11 @@ class _Engine:
     def dtype(self, name: str) -> np.dtype[Any]:
         return NUMPY_TYPES[_ORT[self._arg(name).type]]  # type: ignore[index]
 
-    def create_execution_context(self, strategy: str) -> _Context:
+    def create_execution_context(self, strategy: str) -> _Context | None:
         assert strategy == "user"
+        self.trt.contexts_left -= 1
+        if self.trt.contexts_left < 0:
+            return None
         return _Context(self)
 
     def create_engine_inspector(self) -> _Inspector:
