@@ -82,6 +82,21 @@ def calibrate(
     return {name: item.percentile(percent) for name, item in seen.items()}
 
 
+def channel_magnitudes(
+    model: onnx.ModelProto, feeds: Feeds, tensors: Sequence[str]
+) -> dict[str, npt.NDArray[np.float32]]:
+    """The greatest magnitude of each channel (last axis) of each tensor over all feeds."""
+    session = _session(_with_outputs(model, tensors))
+    seen: dict[str, npt.NDArray[np.float32]] = {}
+    for feed in feeds:
+        for name, values in zip(tensors, session.run(list(tensors), dict(feed)), strict=True):
+            found = np.abs(values).reshape(-1, values.shape[-1]).max(axis=0, initial=0.0)
+            seen[name] = np.maximum(seen.get(name, found), found)
+    if not seen and tensors:
+        raise ExportError("calibration: there are no feeds; give at least one")
+    return seen
+
+
 def output_errors(
     reference: onnx.ModelProto, candidate: onnx.ModelProto, feeds: Feeds
 ) -> dict[str, float]:

@@ -6,7 +6,7 @@ Opset 18 through the dynamo exporter: the form with the fewest nodes and no shap
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,16 @@ class Feed:
     open: dict[int, str]
 
 
-def export_step(step: nn.Module, feeds: Sequence[Feed], outputs: Sequence[str], path: Path) -> None:
+def export_step(
+    step: nn.Module,
+    feeds: Sequence[Feed],
+    outputs: Sequence[str],
+    path: Path,
+    open_outputs: Mapping[str, Mapping[int, str]] | None = None,
+) -> None:
     """Write ``step(*feeds) -> outputs`` as ONNX.
+
+    ``open_outputs`` names open axes of outputs that are no axis of an input, such as "C".
 
     Raises:
         RuntimeError: the exporter returned nothing.
@@ -49,14 +57,17 @@ def export_step(step: nn.Module, feeds: Sequence[Feed], outputs: Sequence[str], 
     if program is None:
         raise RuntimeError(f"{path.name}: the exporter returned no program")
     proto = program.model_proto
-    _name_open_dims(proto, {feed.name: feed.open for feed in feeds})
+    _name_open_dims(proto.graph.input, {feed.name: feed.open for feed in feeds})
+    _name_open_dims(proto.graph.output, open_outputs or {})
     strip_traces(proto)
     onnx.checker.check_model(proto)
     onnx.save(proto, str(path))
 
 
-def _name_open_dims(proto: onnx.ModelProto, names: dict[str, dict[int, str]]) -> None:
-    """Give open input axes the names of the engine contract instead of the exporter's."""
-    for value in proto.graph.input:
+def _name_open_dims(
+    values: Iterable[onnx.ValueInfoProto], names: Mapping[str, Mapping[int, str]]
+) -> None:
+    """Give open axes the names of the engine contract instead of the exporter's."""
+    for value in values:
         for axis, name in names.get(value.name, {}).items():
             value.type.tensor_type.shape.dim[axis].dim_param = name

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import numpy_helper
+from onnx import numpy_helper, version_converter
 
 from device.engine.contract import CACHE_PREFIX, NEW_PREFIX, TAIL_SUFFIX, DType, TensorSpec
 
@@ -47,6 +47,24 @@ def opset_of(model: onnx.ModelProto) -> int:
     return max(
         (item.version for item in model.opset_import if item.domain in ("", "ai.onnx")), default=0
     )
+
+
+def at_opset(model: onnx.ModelProto, least: int) -> onnx.ModelProto:
+    """A copy of ``model`` at opset ``least`` or, when it is newer already, at its own.
+
+    Raises:
+        ExportError: an operator cannot be moved there.
+    """
+    if opset_of(model) >= least:
+        copy = onnx.ModelProto()
+        copy.CopyFrom(model)
+        return copy
+    try:
+        return version_converter.convert_version(model, least)
+    except version_converter.ConvertError as error:
+        raise ExportError(
+            f"model: cannot be moved to opset {least} ({error}); export it so"
+        ) from error
 
 
 def readers(graph: onnx.GraphProto) -> dict[str, list[onnx.NodeProto]]:

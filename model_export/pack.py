@@ -114,8 +114,11 @@ def _check_precision(name: str, model: onnx.ModelProto, precision: Precision) ->
     ops = {node.op_type for node in model.graph.node}
     if "QuantizeLinear" in ops:
         allowed: tuple[Precision, ...] = ("w8a8",)
+    elif "DequantizeLinear" in ops:
+        int4 = any(item.data_type == onnx.TensorProto.INT4 for item in model.graph.initializer)
+        allowed = ("w4",) if int4 else ("w8",)
     else:
-        allowed = ("w8", "w4") if "DequantizeLinear" in ops else ("fp32", "fp16")
+        allowed = ("fp32", "fp16")
     if precision not in allowed:
         raise ExportError(f"part {name}: is {' or '.join(allowed)} and not {precision}; say so")
 

@@ -1,10 +1,13 @@
-"""INT8 graphs that TensorRT and ONNX Runtime read alike.
+"""INT8 and INT4 graphs that TensorRT and ONNX Runtime read alike.
 
-Two modes, both with symmetric int8 weights, one scale for each output channel:
+Three modes, all symmetric; int8 weights have one scale for each output channel:
 
 * ``w8a8``: the activation passes QuantizeLinear -> DequantizeLinear (one calibrated scale), the
   weight is stored as int8 behind a DequantizeLinear. TensorRT runs int8 tensor cores on it.
 * ``w8``: only the weight. Saves memory; ONNX Runtime fuses it to one kernel.
+* ``w4``: only the weight of MatMuls, in int4 with one scale for each 128 values of a channel. The
+  one form of weight-only that TensorRT 10.3 documents. Layers whose depth is no multiple of 128
+  stay in float.
 
 Zero-points are always written out: left out, ONNX reads uint8 and TensorRT int8. A Gemm becomes
 MatMul (+ Add), so that one pattern covers every linear layer. Attention products, having no
@@ -24,23 +27,33 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import NodeProto, TensorProto, helper, numpy_helper, version_converter
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from model_export.calibrate import Feeds, calibrate
 from model_export.linear import split_gemms
 from model_export.onnx_graph import (
     Constants,
     ExportError,
+    at_opset,
     attribute,
     check_patterns,
     matches,
     node_label,
-    opset_of,
     remove_unused,
 )
+from model_export.rounding import (
+    BLOCK,
+    INT8,
+    Floats,
+    Int8s,
+    int4_blocks,
+    pack_int4,
+    scale_of,
+    to_codes,
+)
+from model_export.smooth import smooth as smoothed
 
-Floats = npt.NDArray[np.floating[Any]]
-Mode = Literal["w8a8", "w8"]
+Mode = Literal["w8a8", "w8", "w4"]
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
 WEIGHT_AXIS = {"MatMul": 1, "Conv": 0, "ConvTranspose": 1}
 DEFAULT_OPS = ("MatMul", "Gemm")
@@ -61,6 +74,8 @@ def quantize(
     *,
     feeds: Feeds = (),
     percent: float = 100.0,
+    ranges: Mapping[str, float] | None = None,
+    smooth: float | None = None,
     exclude: Sequence[str] = (),
     op_types: Sequence[str] = DEFAULT_OPS,
     embeddings: Sequence[str] = (),
@@ -72,6 +87,8 @@ def quantize(
         mode: see the module.
         feeds: sample inputs to calibrate on (``w8a8`` alone).
         percent: share of activation magnitudes to keep in range; 100 keeps all.
+        ranges: magnitudes that are known already, by tensor; then no feeds are needed.
+        smooth: SmoothQuant's alpha (``w8a8`` alone, wants feeds); None leaves weights as they are.
         exclude: patterns (``*``, ``?``) of node names to leave in float.
         op_types: of MatMul, Gemm, Conv and ConvTranspose, those to quantise.
         embeddings: patterns of constant names; fp32 Gather tables to store as fp16. By name,
@@ -85,15 +102,16 @@ def quantize(
     work.CopyFrom(model)
     check_patterns("exclude", exclude, [node_label(node) for node in work.graph.node])
     # First, because the converter writes down the types that it infers from what is there.
-    half = any(item.data_type == TensorProto.FLOAT16 for item in work.graph.initializer)
-    work = _at_opset(work, 19 if half else 13)
+    work = at_opset(work, _opset(work, mode))
     split_gemms(work.graph, exclude, op_types)
+    if mode == "w8a8" and smooth is not None:
+        smoothed(work, feeds := list(feeds), smooth, exclude)
     wanted = {"MatMul" if op == "Gemm" else op for op in op_types}
     job = _Job(work.graph, mode)
     targets, skipped = job.targets(wanted, exclude)
     if mode == "w8a8":
         names = list(dict.fromkeys(node.input[0] for node in targets))
-        job.ranges = calibrate(work, feeds, names, percent)
+        job.ranges = calibrate(work, feeds, names, percent) if ranges is None else ranges
     job.rewrite(targets, _tables(work.graph, job.constants, embeddings))
     if not job.done:
         raise ExportError("quantisation: found nothing to quantise; check op types and exclusions")
@@ -142,6 +160,8 @@ class _Job:
             return f"its weight has rank {len(weight.dims)}, not 2"
         if node.op_type == "ConvTranspose" and attribute(node, "group", 1) != 1:
             return "a grouped ConvTranspose has no plain output-channel axis"
+        if self.mode == "w4" and (node.op_type != "MatMul" or weight.dims[0] % BLOCK):
+            return f"int4 is for a MatMul whose depth is a multiple of {BLOCK}"
         return ""
 
     def rewrite(self, targets: list[NodeProto], tables: list[NodeProto]) -> None:
@@ -163,7 +183,10 @@ class _Job:
         if self.mode == "w8a8":
             dtype = self.constants.tensors[node.input[1]].data_type
             node.input[0] = self._activation(node.input[0], dtype, made)
-        node.input[1] = self._weight(node.input[1], WEIGHT_AXIS[node.op_type], made)
+        if self.mode == "w4":
+            node.input[1] = self._blocks(node.input[1], made)
+        else:
+            node.input[1] = self._weight(node.input[1], WEIGHT_AXIS[node.op_type], made)
         self.done.append(node_label(node))
         return [*made, node]
 
@@ -172,12 +195,14 @@ class _Job:
         result = name + "__dq"
         if result in self._made:
             return result
-        greatest = self.ranges[name]
+        greatest = self.ranges.get(name)
+        if greatest is None:
+            raise ExportError(f"{name}: has no known range; calibrate on feeds")
         if greatest <= 0.0:
             raise ExportError(
                 f"{name}: was zero on every feed; give other feeds or exclude its nodes"
             )
-        scale = self._store(name + "__scale", _scale(np.float64(greatest), dtype))
+        scale = self._store(name + "__scale", scale_of(np.float64(greatest), INT8, _float(dtype)))
         zero = self._store(name + "__zero", np.zeros((), np.int8))
         made.append(
             helper.make_node("QuantizeLinear", [name, scale, zero], [name + "__q"], name + "__Q")
@@ -197,10 +222,11 @@ class _Job:
             return result
         values = np.asarray(self.constants.array(name), np.float64)
         others = tuple(index for index in range(values.ndim) if index != axis)
-        scale = _scale(np.abs(values).max(axis=others), self.constants.tensors[name].data_type)
+        kind = _float(self.constants.tensors[name].data_type)
+        scale = scale_of(np.abs(values).max(axis=others), INT8, kind)
         shape = [-1 if index == axis else 1 for index in range(values.ndim)]
         inputs = [
-            self._store(f"{name}__int8_{axis}", _int8(values, scale.reshape(shape))),
+            self._store(f"{name}__int8_{axis}", _codes(values, scale.reshape(shape))),
             self._store(f"{name}__scale_{axis}", scale),
             self._store(f"{name}__zero_{axis}", np.zeros(scale.shape, np.int8)),
         ]
@@ -209,6 +235,36 @@ class _Job:
         )
         self._made[result] = name
         return result
+
+    def _blocks(self, name: str, made: list[NodeProto]) -> str:
+        """Store weight ``name`` [K, N] as int4 with one scale for each BLOCK values of K."""
+        result = f"{name}__dq4"
+        if result in self._made:
+            return result
+        kind = _float(self.constants.tensors[name].data_type)
+        codes, scale = int4_blocks(np.asarray(self.constants.array(name), np.float32), kind)
+        inputs = [
+            self._store_int4(f"{name}__int4", codes),
+            self._store(f"{name}__scale4", scale),
+            self._store_int4(f"{name}__zero4", np.zeros(scale.shape, np.int8)),
+        ]
+        made.append(
+            helper.make_node(
+                "DequantizeLinear", inputs, [result], f"{name}__DQ4", axis=0, block_size=BLOCK
+            )
+        )
+        self._made[result] = name
+        return result
+
+    def _store_int4(self, name: str, codes: Int8s) -> str:
+        if name not in self.constants:
+            tensor = TensorProto(
+                name=name, data_type=TensorProto.INT4, dims=codes.shape,
+                raw_data=pack_int4(codes).tobytes(),
+            )  # fmt: skip
+            self.graph.initializer.append(tensor)
+            self.constants.tensors[name] = tensor
+        return name
 
     def _gather(self, node: NodeProto) -> list[NodeProto]:
         """Gather fp16 rows, then cast back only what was gathered."""
@@ -249,25 +305,17 @@ def _tables(
     return [node for node in gathers if matches(node.input[0], patterns)]
 
 
-def _scale(greatest: npt.NDArray[np.float64] | np.float64, dtype: int) -> Floats:
-    """Scales so that ``greatest`` becomes 127, in the graph's own float type and never 0."""
-    kind = np.float16 if dtype == TensorProto.FLOAT16 else np.float32
-    # A channel of zeros has no magnitude; any scale above 0 serves it.
-    scale: Floats = np.maximum(np.asarray(greatest) / 127.0, np.finfo(kind).tiny).astype(kind)
-    return scale
+def _opset(model: onnx.ModelProto, mode: Mode) -> int:
+    """The least opset in which the quantised graph can be said."""
+    if mode == "w4":
+        return 21
+    half = any(item.data_type == TensorProto.FLOAT16 for item in model.graph.initializer)
+    return 19 if half else 13
 
 
-def _int8(values: npt.NDArray[np.float64], scale: Floats) -> npt.NDArray[np.int8]:
-    # By the scale as stored, not as computed: fp16 rounds it. -128 stays unused: symmetric.
-    return np.clip(np.rint(values / scale.astype(np.float64)), -127, 127).astype(np.int8)
+def _float(dtype: int) -> type[np.floating[Any]]:
+    return np.float16 if dtype == TensorProto.FLOAT16 else np.float32
 
 
-def _at_opset(model: onnx.ModelProto, least: int) -> onnx.ModelProto:
-    if opset_of(model) >= least:
-        return model
-    try:
-        return version_converter.convert_version(model, least)
-    except version_converter.ConvertError as error:
-        raise ExportError(
-            f"model: cannot be moved to opset {least} ({error}); export it so"
-        ) from error
+def _codes(values: npt.NDArray[np.float64], scale: Floats) -> Int8s:
+    return to_codes(values, scale.astype(np.float64), INT8)

@@ -62,6 +62,14 @@ NOTICE = (
 # What stays in float: the heads and the neck, where a rounding is a wrong letter or a wrong code.
 TOKENIZER_FLOAT = ("*ctc*", "*pool*", "*quantiser*", "*expand*")
 LM_FLOAT = ("*output_layer*",)
+# Least, usual and greatest sizes of open dims, for engines that plan ahead. The tokenizer looks back
+# 72 rows; rows are the logits that are asked for, one but when a given text is judged.
+PROFILES: Mapping[str, Mapping[str, tuple[int, int, int]]] = {
+    "tokenizer": {"P": (0, 64, 72)},
+    "lm": {"T": (1, 1, 128), "P": (0, 256, LM_MAX_LEN - 1), "R": (1, 1, 64)},
+    "speech_decoder": {"tokens": (1, 10, 64)},
+    "vocoder": {"frames": (1, 80, 512)},
+}
 
 
 @dataclass(frozen=True)
@@ -201,7 +209,7 @@ def _pack(
     sources: Sources, work: Path, precision: Mapping[str, str], version: str, out: Path
 ) -> Bundle:
     parts = {
-        name: PartSource(work / f"{name}.onnx", kind)  # type: ignore[arg-type]
+        name: PartSource(work / f"{name}.onnx", kind, PROFILES[name])  # type: ignore[arg-type]
         for name, kind in precision.items()
     }
     self_test = work / "self_test.wav"
@@ -252,7 +260,10 @@ def annotate(out: Path, facts: Path) -> Bundle:
         head["config"]["typed_accept"] = float(found["typed_accept"])
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(shutil.copytree(out, Path(folder) / "bundle"))
-        parts = {name: PartSource(copy / p.file, p.precision) for name, p in old.parts.items()}
+        parts = {
+            name: PartSource(copy / p.file, p.precision, PROFILES[name])
+            for name, p in old.parts.items()
+        }
         files = {name: copy / stored.file for name, stored in old.files.items()}
         files["model_card"] = MODEL_CARD
         return pack(out, ManifestHead(**head), parts, files, replace=True)

@@ -18,6 +18,7 @@ from services.exit_codes import ExitCode
 
 COMMANDS = (
     "demo", "talk", "run", "devices", "config", "doctor", "bundle", "mcp", "eval", "bench",
+    "engine", "plan",
 )  # fmt: skip
 
 # By name, so that an error's module is imported only by the command that can raise it.
@@ -33,6 +34,8 @@ _EXIT_CODES = {
     "ota.generations:GenerationError": ExitCode.BUNDLE,
     "services.home.broker:BrokerError": ExitCode.BROKER,
     "services.mcp.token:TokenError": ExitCode.SETTINGS,
+    "model_export.onnx_graph:ExportError": ExitCode.CHECK_FAILED,
+    "model_export.commands.engine_build:TensorRtMissing": ExitCode.MISSING_PACKAGE,
 }
 
 # Optional packages and the extra that brings each.
@@ -42,7 +45,7 @@ _EXTRAS = {
     "pyaudio": "audio",
     "pycuda": "jetson",
     "tuf": "fleet",
-    "torch": "train",
+    **dict.fromkeys(("torch", "onnx", "onnxscript", "model_export"), "export"),
 }
 
 

@@ -14,19 +14,29 @@ from model_export.graphs import Feed, export_step
 class GlmStep(nn.Module):
     """``ids[T]`` after a cache of P rows → ``logits[R, V]`` of the asked rows, new cache rows.
 
-    Decoding asks for the last row; judging a given text asks for all of them.
+    Decoding asks for the last row; judging a given text asks for all of them. ``vocabulary`` keeps
+    the output layer to a range of ids, so that the other rows need not be read at every token:
+    ``logits[R, len(vocabulary)]``.
     """
 
-    def __init__(self, model: Glm) -> None:
+    def __init__(self, model: Glm, vocabulary: range | None = None) -> None:
         super().__init__()
         self.model = model
+        self.head = model.output_layer if vocabulary is None else _rows_of(model, vocabulary)
 
     def forward(self, *args: Tensor) -> tuple[Tensor, ...]:
         ids, positions, mask, rows, *past = args
         pairs = [(k[None], v[None]) for k, v in zip(past[0::2], past[1::2], strict=True)]
         hidden, fresh = self.model(ids[None], positions, mask, pairs)
-        logits = self.model.output_layer(hidden[0][rows])
+        logits = self.head(hidden[0][rows])
         return (logits, *(tensor[0] for pair in fresh for tensor in pair))
+
+
+def _rows_of(model: Glm, vocabulary: range) -> nn.Linear:
+    head = nn.Linear(model.cfg.dim, len(vocabulary), bias=False, device="meta")
+    rows = model.output_layer.weight[vocabulary.start : vocabulary.stop]  # a view: no copy
+    head.weight = nn.Parameter(rows.detach(), requires_grad=False)
+    return head
 
 
 def step_feeds(model: Glm, new: int, past: int) -> list[Feed]:
@@ -47,7 +57,8 @@ def step_feeds(model: Glm, new: int, past: int) -> list[Feed]:
     return feeds
 
 
-def export_glm(model: Glm, path: Path) -> None:
+def export_glm(model: Glm, path: Path, vocabulary: range | None = None) -> None:
     """Write the graph; positions beyond the rotary table are the caller's error."""
     names = [f"new_{kind}_{n}" for n in range(model.cfg.layers) for kind in "kv"]
-    export_step(GlmStep(model), step_feeds(model, new=3, past=5), ["logits", *names], path)
+    step = GlmStep(model, vocabulary)
+    export_step(step, step_feeds(model, new=3, past=5), ["logits", *names], path)

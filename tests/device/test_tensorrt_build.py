@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +12,11 @@ from onnx import TensorProto, helper
 
 from device.bundle import BundlePart
 from device.engine.contract import EngineSpec
+from device.engine.tensorrt_build import EngineBuildError, build
+from device.engine.tensorrt_load import load_plan
+from device.errors import EngineLoadError
 from model_export.onnx_graph import tensor_specs
 from model_export.quantize import quantize
-from model_export.tensorrt_build import EngineBuildError, build
 from tests.device import graphs
 
 pytestmark = [
@@ -62,6 +65,7 @@ GRAPHS = {
     "fp32": graphs.perceptron,
     "fp16": lambda: graphs.perceptron(dtype=np.float16, opset=19),
     "w8": lambda: quantize(graphs.perceptron(), "w8", embeddings=["table"]).model,
+    "w4": lambda: quantize(graphs.perceptron(width=128), "w4").model,
     "w8a8": lambda: quantize(graphs.perceptron(), "w8a8", feeds=graphs.id_feeds()).model,
     "w8a8 fp16": lambda: (
         quantize(
@@ -144,6 +148,49 @@ def test_too_many_of_top_k(trt, tmp_path):
         [graphs.value("y", ["T", 4096])],
         [graphs.constant("k", np.array([4096], np.int64))],
     )
+    with pytest.raises(EngineBuildError, match="3840") as caught:
+        build(trt, part(tmp_path, made), sm=SM)
+    assert (caught.value.op, caught.value.node) == ("TopK", "culprit")
+    assert caught.value.log
+
+
+def test_a_fourier_transform_is_named(trt, tmp_path):
+    node = helper.make_node("DFT", ["x"], ["y"], "culprit", axis=1)
+    ends = [graphs.value("x", [1, 8, 1])], [graphs.value("y", [1, 8, 2])]
+    with pytest.raises(EngineBuildError, match="Plugin not found") as caught:
+        build(trt, part(tmp_path, graphs.model([node], *ends, [])), sm=SM)
+    assert (caught.value.op, caught.value.node) == ("DFT", "culprit")
+
+
+def test_onnx_runtimes_own_product_of_nibbles_is_named(trt, tmp_path):
+    node = helper.make_node(
+        "MatMulNBits", ["x", "w", "s"], ["y"], "culprit", domain="com.microsoft",
+        K=32, N=8, bits=4, block_size=32,
+    )  # fmt: skip
+    constants = [graphs.constant("w", np.zeros((8, 1, 16), np.uint8))]
+    constants += [graphs.constant("s", np.ones(8, np.float32))]
+    ends = [graphs.value("x", ["T", 32])], [graphs.value("y", ["T", 8])]
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("com.microsoft", 1)]
+    made = helper.make_model(
+        helper.make_graph([node], "tiny", *ends, constants), opset_imports=opsets, ir_version=10
+    )
     with pytest.raises(EngineBuildError) as caught:
         build(trt, part(tmp_path, made), sm=SM)
-    assert caught.value.log
+    assert (caught.value.op, caught.value.node) == ("MatMulNBits", "culprit")
+
+
+def test_the_layers_are_counted_by_what_they_make(trt, tmp_path):
+    made = quantize(graphs.perceptron(), "w8a8", feeds=graphs.id_feeds()).model
+    layers = build(trt, part(tmp_path, made), sm=SM).layers
+    assert layers["INT8"] == 4  # two activations and two weights
+    assert layers["FLOAT"] > 4
+
+
+def test_without_a_driver_a_plan_is_refused_with_what_tensorrt_said(trt, tmp_path):
+    if Path("/dev/nvidia0").exists():
+        pytest.skip("this machine has a GPU")
+    made = part(tmp_path, graphs.perceptron())
+    plan = tmp_path / "lm.plan"
+    plan.write_bytes(build(trt, made, sm=SM).plan)
+    with pytest.raises(EngineLoadError, match=r"lm\.plan: .*CUDA.*build it again"):
+        load_plan(trt, made.spec, plan)

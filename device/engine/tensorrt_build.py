@@ -10,19 +10,20 @@ shipped. A plan of ``tensorrt_rtx`` proves that a graph parses and builds, not w
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from device.bundle import BundlePart
 from device.engine.contract import EngineSpec, TensorSpec
+from device.engine.tensorrt_log import TensorRT, collecting_logger, first_error, one_line
 from device.errors import BadFeed, EngineError
 
-TensorRT = Any
-"""The ``tensorrt`` or ``tensorrt_rtx`` module; neither has type information."""
-
 WORKSPACE_MB = 1024
-LOG_LINES = 20
+# How the builder, unlike the parser, names what it refuses: "ITopKLayer <node>: ...".
+_LAYER = re.compile(r"\bI(\w+?)Layer ([^:\s]+):")
 _SIZES = ("least", "usual", "greatest")
 
 
@@ -45,11 +46,16 @@ class EngineBuildError(EngineError):
 
 @dataclass(frozen=True)
 class Built:
-    """A plan, the timing cache that makes the next build of it quick, and what was logged."""
+    """A plan, the timing cache that makes the next build of it quick, and what was logged.
+
+    ``layers`` counts the network's layers by the type that they make, such as ``{"HALF": 40}``:
+    what was asked of the builder. Which kernels it chose, only an inspector on the GPU can say.
+    """
 
     plan: bytes
     timing_cache: bytes
     log: tuple[str, ...]
+    layers: Mapping[str, int] = field(default_factory=dict)
 
 
 def build(
@@ -73,11 +79,14 @@ def build(
     Raises:
         EngineBuildError: a size is missing, or TensorRT refuses the graph.
     """
-    logger = _logger(trt)
+    logger = collecting_logger(trt)
     builder = _builder(trt, logger, part.name)
     network = _parse(trt, builder, logger, part)
+    layers = _layers(network)
     config = builder.create_builder_config()
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, workspace_mb << 20)
+    # So that the inspector can say which kernels were chosen.
+    config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
     if sm is not None:
         _aim(trt, config, sm, part.name)
     _add_profile(builder, config, part.spec)
@@ -88,25 +97,7 @@ def build(
     if plan is None:
         raise _refused(part.name, logger)
     learned = b"" if timing_cache is None else bytes(config.get_timing_cache().serialize())
-    return Built(bytes(plan), learned, tuple(logger.lines))
-
-
-def _logger(trt: TensorRT) -> Any:
-    """An ILogger that keeps warnings and errors: TensorRT raises nothing, it only logs."""
-
-    class Collecting(trt.ILogger):  # type: ignore[misc]  # the base is known at run time alone
-        def __init__(self) -> None:
-            trt.ILogger.__init__(self)
-            self.lines: list[str] = []
-            self.errors: list[str] = []
-
-        def log(self, severity: Any, message: str) -> None:
-            if severity in (trt.ILogger.Severity.ERROR, trt.ILogger.Severity.INTERNAL_ERROR):
-                self.errors.append(message)
-            if severity not in (trt.ILogger.Severity.INFO, trt.ILogger.Severity.VERBOSE):
-                self.lines = [*self.lines[1 - LOG_LINES :], message]
-
-    return Collecting()
+    return Built(bytes(plan), learned, tuple(logger.lines), layers)
 
 
 def _builder(trt: TensorRT, logger: Any, part: str) -> Any:
@@ -130,11 +121,17 @@ def _parse(trt: TensorRT, builder: Any, logger: Any, part: BundlePart) -> Any:
     error = parser.get_error(0)
     raise EngineBuildError(
         part.name,
-        _one_line(error.desc()),
+        one_line(error.desc()),
         op=_text(error, "node_operator"),
         node=_text(error, "node_name"),
         log=tuple(logger.lines),
     )
+
+
+def _layers(network: Any) -> dict[str, int]:
+    found = (network.get_layer(index) for index in range(network.num_layers))
+    made = (layer.get_output(0) for layer in found if layer.num_outputs)
+    return dict(Counter(str(tensor.dtype).split(".")[-1] for tensor in made if tensor is not None))
 
 
 def _text(error: Any, name: str) -> str:
@@ -177,9 +174,7 @@ def _shapes(part: str, tensor: TensorSpec, sizes: list[Mapping[str, int]]) -> li
 
 
 def _refused(part: str, logger: Any) -> EngineBuildError:
-    desc = _one_line(logger.errors[0]) if logger.errors else "TensorRT failed and said nothing"
-    return EngineBuildError(part, desc, log=tuple(logger.lines))
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())[:400]
+    desc = first_error(logger, "TensorRT failed and said nothing")
+    blamed = _LAYER.search(desc)
+    op, node = blamed.groups() if blamed else ("", "")
+    return EngineBuildError(part, desc, op=op, node=node, log=tuple(logger.lines))

@@ -1,0 +1,107 @@
+"""A finished bundle in other precisions, and the command that builds them all."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+
+import numpy as np
+import pytest
+
+from device.bundle import Bundle
+from device.engine.onnx_cpu import OnnxCpuEngine
+from model_export.commands import engine_build
+from model_export.onnx_graph import ExportError, load
+from model_export.pack import PartSource, pack
+from model_export.quantize import quantize
+from model_export.variants import dequantised, variant, variants
+from tests.device import graphs
+
+needs_rtx = pytest.mark.skipif(
+    importlib.util.find_spec("tensorrt_rtx") is None, reason="tensorrt-rtx is not installed"
+)
+FEEDS = {"ids": np.arange(16)}
+
+
+@pytest.fixture
+def bundle(tmp_path) -> Bundle:
+    made = quantize(graphs.perceptron(width=128), "w8a8", feeds=graphs.id_feeds()).model
+    path = graphs.save(made, tmp_path / "lm.onnx")
+    parts = {
+        "lm": PartSource(path, "w8a8", {"T": (1, 1, 64)}),
+        "vocoder": PartSource(graphs.save(graphs.perceptron(), tmp_path / "vocoder.onnx"),
+                              "fp32", {"T": (1, 1, 64)}),
+    }  # fmt: skip
+    return pack(tmp_path / "bundle", graphs.head(), parts, {})
+
+
+def test_int4_is_for_the_language_model_alone(bundle):
+    assert list(variants(bundle)) == [
+        ("lm", "fp16"), ("lm", "int8"), ("lm", "int4"), ("vocoder", "fp16"), ("vocoder", "int8"),
+    ]  # fmt: skip
+
+
+def test_a_part_that_is_stored_so_is_taken_as_it_is(bundle, tmp_path):
+    assert variant(bundle.part("lm"), "int8", tmp_path) == bundle.part("lm")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "precision", "limit"), [("fp16", "fp16", 0.03), ("int4", "w4", 0.2)]
+)
+def test_a_variant_says_nearly_the_same(bundle, tmp_path, wanted, precision, limit):
+    made = variant(bundle.part("lm"), wanted, tmp_path)
+    assert made.spec.precision == precision
+    whole = OnnxCpuEngine(bundle.part("lm")).run(FEEDS)["y"]
+    found = OnnxCpuEngine(made).run(FEEDS)["y"]
+    error = np.linalg.norm(found - whole) / np.linalg.norm(whole)
+    assert 1e-4 < error < limit
+
+
+def test_reading_the_weights_back_leaves_the_rounding_of_activations_out(bundle, tmp_path):
+    plain = dequantised(load(bundle.part("lm").path))
+    assert not {"QuantizeLinear", "DequantizeLinear"} & {node.op_type for node in plain.graph.node}
+    names = {item.name for item in plain.graph.initializer}
+    assert "w2__dq1" in names
+
+
+def test_int4_cannot_be_read_back_to_anything_else(tmp_path):
+    made = quantize(graphs.perceptron(width=128), "w4").model
+    with pytest.raises(ExportError, match="start from a float bundle"):
+        dequantised(made)
+
+
+def arguments(**changes):
+    named = {
+        "target": "sm86", "part": None, "precision": None, "tensorrt": "tensorrt_rtx", "json": True,
+    }  # fmt: skip
+    return argparse.Namespace(**{**named, **changes})
+
+
+@needs_rtx
+@pytest.mark.rtx
+def test_every_part_in_every_precision_builds(bundle, capsys):
+    assert engine_build.run(arguments(), bundle)
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["ok"]
+    found = {(row["part"], row["wanted"], row["precision"]) for row in facts["parts"]}
+    assert ("lm", "int4", "w4") in found
+    assert len(found) == 5
+    assert all(row["plan_bytes"] > 1000 and row["layers"] for row in facts["parts"])
+
+
+@needs_rtx
+@pytest.mark.rtx
+def test_one_part_that_does_not_build_fails_the_command(tmp_path, capsys):
+    path = graphs.save(graphs.perceptron(), tmp_path / "lm.onnx")
+    bundle = pack(tmp_path / "bundle", graphs.head(), {"lm": PartSource(path, "fp32")}, {})
+    assert not engine_build.run(arguments(precision=["fp16"], json=False), bundle)
+    assert "FAILED  the profile lacks a size: the dim 'T'" in capsys.readouterr().out
+
+
+def test_what_cannot_be_asked_for(bundle):
+    with pytest.raises(engine_build.TensorRtMissing, match="linnet\\[trt-ci\\]"):
+        engine_build.tensorrt("tensorrt_that_is_not_there")
+    with pytest.raises(ExportError, match="is not like sm86"):
+        engine_build.generation("orin")
+    assert engine_build.generation("SM_87") == 87
