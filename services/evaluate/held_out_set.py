@@ -17,10 +17,11 @@ from services.evaluate.sets import EvaluationSet, Utterance
 from services.evaluate.speech_cache import SpeechCache
 from services.evaluate.talk import other_talk
 from services.language.calls import Call
-from services.language.grammar import compile_grammar
+from services.language.grammar import first_grammar
 from services.language.held_out import held_out
 from services.language.homeview import HomeView
 from services.language.sample import FREQUENCY, sample
+from services.language.templates import first_templates
 
 COMMANDS, OTHERS = 630, 200
 SEED = 20_250
@@ -47,11 +48,11 @@ def _sentence(
     for _ in range(50):
         intent = rng.choices(WITH_VALUES, weights)[0]
         for _ in range(TRIES):
-            drawn = sample(rng, homes[home], frozenset({intent}))
+            drawn = sample(rng, homes[home], frozenset({intent}), first_templates())
             if drawn is None or not held_out(drawn[1]) or (home, drawn[0]) in seen:
                 continue
             # "turn off the office light" may mean a lamp of that name or the room's lights.
-            if compile_grammar(homes[home]).interpret(drawn[0]) == drawn[1]:
+            if first_grammar(homes[home]).interpret(drawn[0]) == drawn[1]:
                 seen.add((home, drawn[0]))
                 return home, *drawn
     raise ValueError(f"home {home} has no held-out sentences left")
