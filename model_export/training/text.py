@@ -10,7 +10,7 @@ from pathlib import Path
 
 from services.language.calls import Call
 from services.language.held_out import about_home, held_out, held_out_talk
-from services.language.homeview import EntityView, HomeView
+from services.language.homeview import ABILITIES, EntityView, HomeView
 from services.language.sample import sample
 from services.language.spoken import spoken
 
@@ -54,16 +54,6 @@ _THINGS = {
     "water_heater": "water_heaters", "humidifier": "humidifiers", "scene": "scenes",
     "button": "buttons", "vacuum": "vacuums",
 }  # fmt: skip
-_ABILITIES = {
-    "light": ("brightness", "color"),
-    "cover": ("open_close", "stop", "position"),
-    "valve": ("open_close", "stop", "position"),
-    "fan": ("percentage",),
-    "climate": ("temperature", "mode", "on_off"),
-    "water_heater": ("temperature", "on_off"),
-    "humidifier": ("humidity",),
-    "vacuum": ("start", "return_home"),
-}
 _ALWAYS = ("lock", "cover", "cover", "sensor", "sensor", "binary_sensor")
 _OFTEN = (
     "lock", "cover", "cover", "fan", "fan", "climate", "climate", "scene", "scene", "vacuum",
@@ -87,7 +77,7 @@ def invented_home(rng: random.Random) -> HomeView:
         name = _name(rng, WORDS[_THINGS[domain]], rooms)
         area = rng.choice(rooms)
         thing = EntityView(
-            f"{domain}.{n}", name, domain, area, (), frozenset(_ABILITIES.get(domain, ())),
+            f"{domain}.{n}", name, domain, area, (), ABILITIES.get(domain, frozenset()),
             _class(rng, domain), lies_on[area],
         )  # fmt: skip
         entities.setdefault(name, thing)

@@ -19,7 +19,12 @@ def held_out(call: Call) -> bool:
 
     Calls without a value (``what time is it``) are the same in training and use: never held out.
     """
-    return any(map(_is_value, call.args.items())) and _drawn(call.json())
+    return has_value(call) and _drawn(call.json())
+
+
+def has_value(call: Call) -> bool:
+    """Whether a call is one of many of its kind, so that some can be kept from training."""
+    return any(map(_is_value, call.args.items()))
 
 
 def _is_value(argument: tuple[str, Value]) -> bool:

@@ -103,7 +103,7 @@ def _risky(call: Call, entity: EntityView) -> bool:
 
 def _question(call: Call, asked: list[EntityView]) -> Outcome:
     verb = _RISKS[call.name, asked[0].domain]
-    told = {verb: ",".join(entity.name for entity in asked), "answer_s": 20}
+    told: dict[str, Value] = {verb: ",".join(entity.name for entity in asked), "answer_s": 20}
     return Outcome(call, facts=told, error="needs_confirmation")
 
 

@@ -96,8 +96,8 @@ _TO_POSITION = "to {position} [percent]"
 _DEGREES = "to {temperature} [degrees]"
 _CLOCK = (
     "({clock_hour:hour} {clock_part:part}|{clock_hour:hour} {clock_minute:minute} "
-    "[{clock_part:part}]|{clock_past:past} {clock_hour:hour}|{clock_hour:hour} [o'clock]"
-    "|{clock_word:time})"
+    "[{clock_part:part}]|{clock_past:past} {clock_hour:hour} [{clock_part:part}]"
+    "|{clock_hour:hour} [o'clock]|{clock_word:time})"
 )
 _SPAN = (
     "({timer_minutes:minutes} (minutes|minute)|{timer_seconds:seconds} (seconds|second)"
