@@ -19,8 +19,8 @@ from services.bundles import chosen_bundle
 from services.commands.common import UsageError
 from services.evaluate import report, typed_misses
 from services.evaluate.directory_set import read_directory
-from services.evaluate.held_out_set import held_out_set
-from services.evaluate.homes import evaluation_homes, read_home
+from services.evaluate.held_out_set import DRAWS, WIDE_DRAW, held_out_set
+from services.evaluate.homes import evaluation_homes, read_home, wide_homes
 from services.evaluate.intents_run import SETS, lines, measure
 from services.evaluate.noise import Noises
 from services.evaluate.progress import Progress
@@ -103,13 +103,16 @@ def chosen_settings(args: argparse.Namespace) -> Settings:
 
 
 def _set(args: argparse.Namespace) -> EvaluationSet:
-    homes = evaluation_homes() if args.home is None else (read_home(args.home),)
-    if args.set == "held-out":
+    draw = DRAWS.get(args.set)
+    built_in = wide_homes() if draw is WIDE_DRAW else evaluation_homes()
+    homes = built_in if args.home is None else (read_home(args.home),)
+    if draw is not None:
         tell = Progress("speech made").tell
-        return held_out_set(homes, args.shared, args.limit, SpeechCache.default(), tell)
+        cache = SpeechCache.default()
+        return held_out_set(homes, args.shared, args.limit, cache, tell, draw=draw)
     directory = Path(args.set)
     if not directory.is_dir():
-        raise UsageError(f"--set {args.set}: neither held-out, {', '.join(SETS)} nor a directory")
+        raise UsageError(f"--set {args.set}: neither {', '.join((*DRAWS, *SETS))} nor a directory")
     return read_directory(directory, homes[0], args.limit)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from services.language.calls import Call
 from services.language.held_out import about_home, held_out, held_out_talk
-from services.language.homeview import EntityView, HomeView
+from services.language.homeview import ABILITIES, EntityView, HomeView
 from services.language.sample import sample
 from services.language.spoken import spoken
 
@@ -48,21 +48,47 @@ def _name(rng: random.Random, things: list[str], rooms: list[str]) -> str:
     return f"{invented_name(rng)} {thing}" if style < 0.95 else invented_name(rng)
 
 
-_THINGS = {"light": "lights", "switch": "switches", "sensor": "sensors", "lock": "locks"}
+_THINGS = {
+    "light": "lights", "switch": "switches", "sensor": "sensors", "binary_sensor": "contacts",
+    "lock": "locks", "cover": "covers", "valve": "valves", "fan": "fans", "climate": "climates",
+    "water_heater": "water_heaters", "humidifier": "humidifiers", "scene": "scenes",
+    "button": "buttons", "vacuum": "vacuums",
+}  # fmt: skip
+_ALWAYS = ("lock", "cover", "cover", "sensor", "sensor", "binary_sensor")
+_OFTEN = (
+    "lock", "cover", "cover", "fan", "fan", "climate", "climate", "scene", "scene", "vacuum",
+    "button", "valve", "humidifier", "water_heater",
+)  # fmt: skip
+"""What half the homes have, each."""
+_CLASSES = (
+    "awning", "blind", "curtain", "door", "garage", "gate", "shade", "shutter", "window", None,
+)  # fmt: skip
 
 
 def invented_home(rng: random.Random) -> HomeView:
-    """A home of 4–7 rooms and 10–18 things, no two of a name."""
+    """A home of 4–7 rooms on one to three floors and 13–33 things, no two of a name."""
     rooms = rng.sample(WORDS["rooms"], rng.randint(4, 7))
-    kinds = ["light"] * rng.randint(4, 8) + ["switch"] * rng.randint(2, 5)
-    kinds += ["lock", "cover", "sensor", "sensor", "binary_sensor"]
+    floors = rng.sample(WORDS["floors"], rng.randint(0, 3))
+    lies_on = {room: rng.choice(floors) if floors else None for room in rooms}
+    kinds = ["light"] * rng.randint(4, 8) + ["switch"] * rng.randint(2, 5) + [*_ALWAYS]
+    kinds += [kind for kind in _OFTEN if rng.random() < 0.5]
     entities: dict[str, EntityView] = {}
     for n, domain in enumerate(kinds):
-        name = _name(rng, WORDS[_THINGS.get(domain, "covers")], rooms)
-        features = frozenset({"brightness", "color"}) if domain == "light" else frozenset()
+        name = _name(rng, WORDS[_THINGS[domain]], rooms)
         area = rng.choice(rooms)
-        entities.setdefault(name, EntityView(f"{domain}.{n}", name, domain, area, (), features))
-    return HomeView(tuple(entities.values()), tuple(rooms))
+        thing = EntityView(
+            f"{domain}.{n}", name, domain, area, (), ABILITIES.get(domain, frozenset()),
+            _class(rng, domain), lies_on[area],
+        )  # fmt: skip
+        entities.setdefault(name, thing)
+    on = tuple(dict.fromkeys(floor for floor in lies_on.values() if floor))
+    return HomeView(tuple(entities.values()), tuple(rooms), on)
+
+
+def _class(rng: random.Random, domain: str) -> str | None:
+    if domain == "cover":
+        return rng.choice(_CLASSES)
+    return rng.choice(("temperature", "humidity", None)) if domain == "sensor" else None
 
 
 def commands(rng: random.Random, per_home: int = 8) -> Iterator[Line]:
@@ -83,9 +109,14 @@ def other_talk(folder: Path | None) -> list[Line]:
             entry = json.loads(row)
             text = spoken(entry["text"])
             usable = 2 <= len(text.split()) <= 12 and not held_out_talk(text)
-            if usable and not about_home(entry["intent"]):
+            if usable and not about_home(entry["intent"]) and not _ours(entry["intent"]):
                 lines.append(Line(text, None))
     return lines
+
+
+def _ours(intent: str) -> bool:
+    """Intents of public corpora that are no home's, and that we answer nevertheless."""
+    return any(word in intent for word in ("volume", "math", "repeat", "calculator"))
 
 
 def lines(rng: random.Random, other_folder: Path | None, other_share: float) -> Iterator[Line]:

@@ -16,8 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--set",
         default="held-out",
         metavar="NAME|DIRECTORY",
-        help="held-out (synthesised once, then cached), intents-en, intents-zh (typed sentences), "
-        "typed-misses (typed lines that no template fits) or a directory with manifest.jsonl",
+        help="held-out, held-out-wide (synthesised once, then cached), intents-en, intents-zh "
+        "(typed sentences), typed-misses (typed lines that no template fits) or a directory with "
+        "manifest.jsonl",
     )
     parser.add_argument("--limit", type=positive, metavar="N", help="only the first N utterances")
     parser.add_argument(

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from services.commands.common import UsageError
 from services.home.simulated_view import simulated_view
-from services.language.homeview import EntityView, HomeView
+from services.language.homeview import ABILITIES, EntityView, HomeView
+from services.language.sentences import DOMAINS
 from services.language.spoken import spoken
 
-DOMAINS = ("light", "switch", "lock", "cover", "sensor", "binary_sensor")
-FEATURES = ("brightness", "color")
+FEATURES = tuple(sorted(frozenset().union(*ABILITIES.values())))
 MAX_ENTITIES = 200
 MAX_BYTES = 1 << 20
 
@@ -61,10 +61,68 @@ rain gauge         sensor         garden
 cellar window      binary_sensor  cellar
 """
 
+# The same, and a device class where the thing has one.
+_COTTAGE = """
+hearth lamp*       light          parlour
+window light       light          parlour
+landing light      light          landing
+bunk lamp*         light          bunk room
+left drape         cover          parlour        curtain
+right drape        cover          parlour        curtain
+bunk blind         cover          bunk room      blind
+barn door          cover          barn           garage
+canopy             cover          terrace        awning
+pond valve         valve          terrace        water
+stove              climate        parlour
+wall heater        climate        bunk room
+cistern            water_heater   barn
+loft fan           fan            landing
+barn fan           fan            barn
+damp catcher       humidifier     barn
+story time         scene          bunk room
+candle light       scene          parlour
+goat bell          button         barn
+crumbs             vacuum         parlour
+stable door        lock           barn
+terrace heat       sensor         terrace        temperature
+"""
+_TOWER = """
+reading lamp*      light          den
+stair light        light          gallery
+desk strip*        light          den
+roller             cover          den            shutter
+sun sail           cover          roof           shade
+skylight           cover          gallery        window
+yard gate          cover          yard           gate
+heat pump          climate        gallery
+den radiator       climate        den
+ceiling fan        fan            den
+roof fan           fan            roof
+mist maker         humidifier     gallery
+late shift         scene          den
+sunday brunch      scene          gallery
+buzzer             button         yard
+nibbles            vacuum         gallery
+vault              lock           yard
+roof weather       sensor         roof           temperature
+rain pipe          valve          roof           water
+"""
+_FLOORS = {
+    "parlour": "lower floor", "barn": "lower floor", "bunk room": "upper floor",
+    "landing": "upper floor", "yard": "ground floor", "den": "first floor",
+    "gallery": "first floor", "roof": "top floor",
+}  # fmt: skip
+"""Of the homes with everything; the others know no floors."""
+
 
 def evaluation_homes() -> tuple[HomeView, ...]:
     """The simulated home first: recordings of people are judged in it."""
     return (simulated_view(), _written(_FLAT), _written(_HOUSE))
+
+
+def wide_homes() -> tuple[HomeView, ...]:
+    """Two with something of every kind that can be spoken to."""
+    return (_written(_COTTAGE), _written(_TOWER))
 
 
 def read_home(path: Path) -> HomeView:
@@ -98,7 +156,7 @@ def _entity(path: Path, number: int, row: object) -> EntityView:
     if not name:
         raise UsageError(f"{where}: its name cannot be spoken")
     if domain not in DOMAINS:
-        raise UsageError(f"{where}: domain {domain!r} is none of {', '.join(DOMAINS)}")
+        raise UsageError(f"{where}: domain {domain!r} is none of {', '.join(sorted(DOMAINS))}")
     if area is not None and not isinstance(area, str):
         raise UsageError(f"{where}: area is not a text")
     if not isinstance(features, list) or not all(f in FEATURES for f in features):
@@ -109,20 +167,20 @@ def _entity(path: Path, number: int, row: object) -> EntityView:
 
 
 def _written(table: str) -> HomeView:
+    """Rows of name, domain, area, and a device class where it has one."""
     entities = []
     for number, line in enumerate(table.strip().splitlines()):
-        name, domain, area = (cell.strip() for cell in line.split("  ") if cell.strip())
-        features = {"brightness"} if domain == "light" else set()
-        if name.endswith("*"):
-            features.add("color")
-        entities.append(
-            EntityView(
-                f"{domain}.{number}", name.rstrip("*"), domain, area, (), frozenset(features)
-            )
-        )
+        name, domain, area, *kind = (cell.strip() for cell in line.split("  ") if cell.strip())
+        features = ABILITIES.get(domain, frozenset())
+        if domain == "light" and not name.endswith("*"):
+            features -= {"color"}
+        name = name.rstrip("*")
+        where = f"{domain}.{number}", name, domain, area, (), features
+        entities.append(EntityView(*where, kind[0] if kind else None, _FLOORS.get(area)))
     return _home(entities)
 
 
 def _home(entities: list[EntityView]) -> HomeView:
     areas = sorted({e.area for e in entities if e.area})
-    return HomeView(tuple(entities), tuple(areas))
+    floors = sorted({e.floor for e in entities if e.floor})
+    return HomeView(tuple(entities), tuple(areas), tuple(floors))

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Literal
 
 from services.language.calls import Call
+from services.language.functions import FUNCTIONS
 from services.language.homeview import HomeView
 
 Kind = Literal["command", "other", "elsewhere"]
 """command: this home can execute it, and must, exactly; other: nothing may move; elsewhere: a
 command, but for another home (``next``, ``pause``): nothing may move, counted apart."""
 
-MOVING = frozenset({"HassTurnOn", "HassTurnOff", "HassLightSet"})
+MOVING = frozenset(name for name, row in FUNCTIONS.items() if row.effect == "moves")
 """Calls that move a device."""
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from services.language.calls import Call
 from services.language.functions import FUNCTIONS, CallError, read_call
 from services.language.number_reading import number_of, sum_of
 
+V = TypeVar("V")
 Matched = Mapping[str, object]
 """Slot → value, as ``hassil`` gives them."""
 
@@ -53,9 +55,11 @@ _NIGHTFALL = 5
 """At night, an hour from this one on is before midnight, and twelve is midnight itself."""
 
 
-def _clock(slots: Matched) -> dict[str, object] | None:
+def clock(slots: Mapping[str, V]) -> dict[str, V | str] | None:
     """``hour``, ``minute``, ``past`` and ``part`` of the day become ``time``."""
-    rest = {k: v for k, v in slots.items() if k not in ("hour", "minute", "past", "part")}
+    rest: dict[str, V | str] = {
+        k: v for k, v in slots.items() if k not in ("hour", "minute", "past", "part")
+    }
     if "hour" not in slots:
         return rest
     hour, minute = _int(slots["hour"]), _int(slots.get("minute", 0))
@@ -78,7 +82,7 @@ def _int(value: object) -> int:
 _REWRITES: Mapping[str, Callable[[Matched], dict[str, object] | None]] = {
     "LinnetSetNumber": _number,
     "LinnetArithmetic": _arithmetic,
-    "LinnetSetAlarm": _clock,
-    "LinnetCancelAlarm": _clock,
-    "LinnetReminder": _clock,
+    "LinnetSetAlarm": clock,
+    "LinnetCancelAlarm": clock,
+    "LinnetReminder": clock,
 }

@@ -22,6 +22,7 @@ from services.language.calls import Call
 from services.language.grammar_layout import Meaning, lay_out
 from services.language.homeview import HomeView
 from services.language.spoken import spoken
+from services.language.templates import first_templates, templates
 from services.language.word_graph import Tag, WordGraphBuilder
 
 Path = tuple[int, ...]
@@ -163,7 +164,13 @@ class Grammar:
 @lru_cache(maxsize=4)
 def compile_grammar(home: HomeView) -> Grammar:
     """The graph of a home; the last few homes are kept. About a second for twenty devices."""
-    return _flatten(*lay_out(home))
+    return _flatten(*lay_out(home, templates()))
+
+
+@lru_cache(maxsize=4)
+def first_grammar(home: HomeView) -> Grammar:
+    """The graph of the sentences that the held-out set is drawn from."""
+    return _flatten(*lay_out(home, first_templates()))
 
 
 def _flatten(builder: WordGraphBuilder, root: int, meanings: list[Meaning]) -> Grammar:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from services.language.calls import Call, Value
 from services.language.homeview import HomeView
 from services.language.sample import FREQUENCY
-from services.language.templates import Node, Seq, Slot, Template, Word, templates
-from services.language.values import Filling, fits, fixed_values, lit_areas, names
+from services.language.templates import Node, Seq, Slot, Template, Word
+from services.language.values import Bound, bindings, fixed_values, meant
 from services.language.word_graph import Tag, WordGraphBuilder
 
 
@@ -28,49 +28,42 @@ class Meaning:
             known = arguments.get(name)
             both = isinstance(value, int) and isinstance(known, int)
             arguments[name] = known + value if both else value  # type: ignore[operator]
-        return Call.of(self.intent, **arguments)
+        return meant(self.intent, arguments)
 
 
-def lay_out(home: HomeView) -> tuple[WordGraphBuilder, int, list[Meaning]]:
+def lay_out(
+    home: HomeView, among: tuple[Template, ...]
+) -> tuple[WordGraphBuilder, int, list[Meaning]]:
     """The builder, the node every sentence starts from, and the meanings of the ends."""
     builder = WordGraphBuilder()
     meanings: dict[Meaning, int] = {}
     starts: list[tuple[float, int]] = []
     total: dict[str, float] = {}
-    for template in templates():
-        total[template.intent] = total.get(template.intent, 0.0) + template.weight
-    frequencies = sum(FREQUENCY.get(intent, 1.0) for intent in total)
-    for template in templates():
-        share = FREQUENCY.get(template.intent, 1.0) / frequencies / total[template.intent]
-        for likelihood, bound in _bindings(template, home):
+    for template in among:
+        total[template.topic] = total.get(template.topic, 0.0) + template.weight
+    for template in among:
+        share = FREQUENCY[template.topic] / total[template.topic]
+        for likelihood, bound in bindings(template, home):
             arguments = dict(template.fixed)
-            arguments |= {slot: value for slot, (_, value) in bound.items() if value is not None}
+            arguments |= {_ARGUMENT.get(k, k): v for k, (_, v) in bound.items() if v is not None}
             meaning = Meaning(template.intent, tuple(sorted(arguments.items())))
             end = builder.end(meanings.setdefault(meaning, len(meanings)))
             start = _Layer(builder, bound).node(template.tree, end)
-            starts.append((math.log(share * template.weight * likelihood), start))
-    return builder, builder.union(starts), list(meanings)
+            starts.append((share * template.weight * likelihood, start))
+    # A home without covers hears the more of all else.
+    mass = sum(share for share, _ in starts)
+    likely = [(math.log(share / mass), start) for share, start in starts]
+    return builder, builder.union(likely), list(meanings)
 
 
-def _bindings(template: Template, home: HomeView) -> list[tuple[float, dict[str, Filling]]]:
-    """All ways to bind a template's name or area to this home, each with its share."""
-    if "name" in template.slots:
-        able = [e for e in home.entities if fits(template, e)]
-        return [
-            (1.0 / len(able) / len(names(e)), {"name": (said, e.name)})
-            for e in able
-            for said in names(e)
-        ]
-    if "area" in template.slots:
-        areas = lit_areas(home)
-        return [(1.0 / len(areas), {"area": (area, area)}) for area in areas]
-    return [(1.0, {})]
+_ARGUMENT = {"cover_classes": "device_class"}
+"""Source → argument, where they differ."""
 
 
 class _Layer:
     """Lays one template with its bound names into the graph."""
 
-    def __init__(self, builder: WordGraphBuilder, bound: Mapping[str, Filling]) -> None:
+    def __init__(self, builder: WordGraphBuilder, bound: Bound) -> None:
         self._builder = builder
         self._bound = bound
         self._laid: dict[tuple[int, int], int] = {}

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 
-from services.language.calls import Call
+from services.language.calls import Call, Value
+from services.language.functions import EVERYWHERE
 
 SHARE = 8  # one in so many is held out
 LEAST_WORDS = 5  # greetings and thanks are too few to be split
@@ -18,7 +19,18 @@ def held_out(call: Call) -> bool:
 
     Calls without a value (``what time is it``) are the same in training and use: never held out.
     """
-    return any(key != "domain" for key in call.args) and _drawn(call.json())
+    return has_value(call) and _drawn(call.json())
+
+
+def has_value(call: Call) -> bool:
+    """Whether a call is one of many of its kind, so that some can be kept from training."""
+    return any(map(_is_value, call.args.items()))
+
+
+def _is_value(argument: tuple[str, Value]) -> bool:
+    """Whether there are many of a kind: a kind of device, up and down, and everywhere are few."""
+    key, value = argument
+    return key not in ("domain", "volume_step") and value != EVERYWHERE
 
 
 def held_out_talk(text: str) -> bool:

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+ABILITIES: Mapping[str, frozenset[str]] = {
+    "light": frozenset({"brightness", "color"}),
+    "cover": frozenset({"open_close", "stop", "position"}),
+    "valve": frozenset({"open_close", "stop", "position"}),
+    "fan": frozenset({"percentage"}),
+    "climate": frozenset({"temperature", "mode", "on_off"}),
+    "water_heater": frozenset({"temperature", "on_off"}),
+    "humidifier": frozenset({"humidity"}),
+    "vacuum": frozenset({"start", "return_home"}),
+}
+"""What a device of each kind can do beyond on and off when it is a complete one."""
 
 
 @dataclass(frozen=True)

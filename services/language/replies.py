@@ -211,6 +211,7 @@ _TELLERS: dict[str, Callable[[Outcome], Replies]] = {
     "LinnetUndo": _commanded,
     **dict.fromkeys(replies_devices.COMMANDS, _commanded),
     "HassGetState": _asked,
+    "HassClimateGetTemperature": _asked,
     "HassStartTimer": _timer_started,
     "HassCancelTimer": lambda _: ("timer cancelled", "okay the timer is cancelled"),
     "HassTimerStatus": _timer_told,

@@ -7,20 +7,28 @@ import random
 from services.language.calls import Call
 from services.language.homeview import HomeView
 from services.language.templates import Alt, Node, Seq, Slot, Template, Word, templates
-from services.language.values import Filling, fits, fixed_values, lit_areas, names
+from services.language.values import Bound, Filling, fits, fixed_values, meant, names, placings
 
 
-def sample(rng: random.Random, home: HomeView, intents: frozenset[str] = frozenset()) -> tuple[
-    str, Call
-] | None:
-    """One sentence somebody could say in this home, None when the drawn template fits nothing."""
-    choices = [t for t in templates() if not intents or t.intent in intents]
-    by_intent: dict[str, list[Template]] = {}
-    for template in choices:
-        by_intent.setdefault(template.intent, []).append(template)
-    # Intents are drawn by how often a home hears them, then a template within.
-    intent = rng.choices(list(by_intent), [FREQUENCY.get(i, 1.0) for i in by_intent])[0]
-    pool = by_intent[intent]
+def sample(
+    rng: random.Random,
+    home: HomeView,
+    topics: frozenset[str] = frozenset(),
+    among: tuple[Template, ...] | None = None,
+) -> tuple[str, Call] | None:
+    """One sentence somebody could say in this home, None when the drawn template fits nothing.
+
+    Args:
+        topics: rows of ``FREQUENCY`` to keep to; empty for all.
+        among: templates to draw from; all there are by default.
+    """
+    by_topic: dict[str, list[Template]] = {}
+    for template in templates() if among is None else among:
+        if not topics or template.topic in topics:
+            by_topic.setdefault(template.topic, []).append(template)
+    # Topics are drawn by how often a home hears of them, then a template within.
+    topic = rng.choices(list(by_topic), [FREQUENCY[t] for t in by_topic])[0]
+    pool = by_topic[topic]
     return walk(rng, rng.choices(pool, [t.weight for t in pool])[0], home)
 
 
@@ -28,8 +36,12 @@ FREQUENCY = {
     "HassTurnOn": 6.0, "HassTurnOff": 6.0, "HassLightSet": 6.0, "HassGetState": 3.0,
     "HassStartTimer": 3.0, "HassCancelTimer": 0.6, "HassTimerStatus": 0.8,
     "HassGetCurrentTime": 0.5, "HassGetCurrentDate": 0.5, "HassNevermind": 0.3,
+    "lights": 0.8, "covers": 2.0, "locks": 0.5, "climate": 1.6, "temperature": 0.7,
+    "machines": 1.2, "scenes": 0.5, "vacuum": 0.5, "timers": 1.5, "alarms": 1.0, "volume": 0.6,
+    "talk": 0.4, "sums": 0.4,
 }  # fmt: skip
-"""How often each function is asked for, relative; our judgement of a home's day."""
+"""How often each function of the first sentences, or topic of the wider ones, is asked for; our
+judgement of a home's day."""
 
 
 def walk(rng: random.Random, template: Template, home: HomeView) -> tuple[str, Call] | None:
@@ -40,24 +52,20 @@ def walk(rng: random.Random, template: Template, home: HomeView) -> tuple[str, C
     words: list[str] = []
     arguments = dict(template.fixed)
     _fill(rng, template.tree, bound, words, arguments)
-    return " ".join(words), Call.of(template.intent, **arguments)
+    return " ".join(words), meant(template.intent, arguments)
 
 
-def _bind(rng: random.Random, template: Template, home: HomeView) -> dict[str, Filling] | None:
-    bound: dict[str, Filling] = {}
-    if "name" in template.slots:
+def _bind(rng: random.Random, template: Template, home: HomeView) -> Bound | None:
+    if "name" in template.bound:
         able = [e for e in home.entities if fits(template, e)]
         if not able:
             return None
         entity = rng.choice(able)
-        bound["name"] = (rng.choice(names(entity)), entity.name)
-    if "area" in template.slots:
-        areas = lit_areas(home)
-        if not areas:
-            return None
-        area = rng.choice(areas)
-        bound["area"] = (area, area)
-    return bound
+        return {"name": (rng.choice(names(entity)), entity.name)}
+    if not template.needs:
+        return {}
+    ways = placings(template, home)
+    return rng.choice(ways) if ways else None
 
 
 def _fill(

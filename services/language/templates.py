@@ -1,15 +1,16 @@
 """Sentence templates of the calls this appliance understands, as small trees of whole words.
 
 Most come from the ``home-assistant-intents`` package (Open Home Foundation, CC BY 4.0), read with
-``hassil``'s own parser; ``EXTRA`` adds what people say and the package lacks. Written forms
-(``50%``, ``hour[s]``) are turned into spoken ones first, so a word is always a whole word.
+``hassil``'s own parser; ``spoken_sentences`` says which, and adds what people say beside them.
+Written forms (``50%``, ``hour[s]``) are turned into spoken ones first, so a word is always a whole
+word.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +19,7 @@ from hassil.parse_expression import parse_sentence
 from home_assistant_intents import get_intents
 
 from services.language.spoken import spoken
+from services.language.spoken_sentences import EXTRA, REPLACED, SELECTED, WIDE, Said
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class Alt:
 
 Node = Word | Slot | Seq | Alt
 EMPTY = Seq(())
+BOUND = frozenset({"name", "area", "floor", "cover_classes"})
+"""Lists of values that hang on the home."""
 
 
 @dataclass(frozen=True)
@@ -62,63 +66,20 @@ class Template:
     fixed: tuple[tuple[str, str | int], ...] = ()
     """Arguments the wording implies."""
     slots: frozenset[str] = field(default_factory=frozenset)
+    """Arguments the sentence may fill."""
     weight: float = 1.0
+    needs: frozenset[str] = frozenset()
+    """Domains of which the home, or the room or floor that is named, must have something."""
+    topic: str = ""
+    """Row of ``sample.FREQUENCY``."""
+    sources: frozenset[str] = frozenset()
+    """Lists of values the slots are filled from."""
 
+    @property
+    def bound(self) -> frozenset[str]:
+        """What is bound to this home before a sentence is laid out."""
+        return self.sources & BOUND
 
-# (intent, slot combination) → domains taken from it: only what this appliance can carry out.
-SELECTED: dict[tuple[str, str], frozenset[str]] = {
-    ("HassTurnOn", "area_domain"): frozenset({"light"}),
-    ("HassTurnOn", "name_only"): frozenset({"light", "switch", "lock"}),
-    ("HassTurnOff", "area_domain"): frozenset({"light"}),
-    ("HassTurnOff", "domain_all"): frozenset({"light"}),
-    ("HassTurnOff", "name_only"): frozenset({"light", "switch"}),
-    ("HassLightSet", "area_brightness"): frozenset({"light"}),
-    ("HassLightSet", "area_color"): frozenset({"light"}),
-    ("HassLightSet", "name_brightness"): frozenset({"light"}),
-    ("HassLightSet", "name_color"): frozenset({"light"}),
-    ("HassGetState", "name_only"): frozenset({"sensor", "light", "switch", "lock", "cover"}),
-    ("HassGetState", "name_state"): frozenset(
-        {"light", "switch", "cover", "lock", "binary_sensor"}
-    ),
-    ("HassStartTimer", "hours_only"): frozenset(),
-    ("HassStartTimer", "minutes_only"): frozenset(),
-    ("HassStartTimer", "seconds_only"): frozenset(),
-    ("HassStartTimer", "hours_minutes"): frozenset(),
-    ("HassStartTimer", "minutes_seconds"): frozenset(),
-    ("HassCancelTimer", "default"): frozenset(),
-    ("HassTimerStatus", "default"): frozenset(),
-    ("HassGetCurrentTime", "default"): frozenset(),
-    ("HassGetCurrentDate", "default"): frozenset(),
-    ("HassNevermind", "default"): frozenset(),
-}
-
-# What people say and the package does not hold: (intent, sentence, domains, implied arguments).
-EXTRA: tuple[tuple[str, str, frozenset[str], tuple[tuple[str, str | int], ...]], ...] = (
-    ("HassTurnOn", "<turn> on <all> <light> [<everywhere>]", frozenset(), (("domain", "light"),)),
-    ("HassTurnOn", "<turn> <all> <light> on", frozenset(), (("domain", "light"),)),
-    ("HassTurnOff", "(kill|cut) [<the>] {name}", frozenset({"light", "switch"}), ()),
-    ("HassTurnOff", "{name} off", frozenset({"light", "switch"}), ()),
-    ("HassTurnOff", "lights out", frozenset(), (("domain", "light"),)),
-    ("HassTurnOff", "(kill|cut) [<the>] <light> in [<the>] {area}", frozenset(),
-     (("domain", "light"),)),
-    ("HassLightSet", "dim [<the>] {name} to {brightness} [percent]", frozenset({"light"}), ()),
-    ("HassLightSet", "(brighten|dim) [<the>] {area} [<light>] to {brightness} [percent]",
-     frozenset(), ()),
-    ("HassLightSet", "(turn|paint) [<the>] {name} {color}", frozenset({"light"}), ()),
-    ("HassLightSet", "turn [<the>] {area} <light> {color}", frozenset(), ()),
-    ("HassGetState", "what is [the] [temperature of] [<the>] {name}", frozenset({"sensor"}), ()),
-    ("HassGetState", "what's [the] [temperature of] [<the>] {name}", frozenset({"sensor"}), ()),
-    ("HassGetState", "(what is|what's) [<the>] {name} [temperature|at|reading]",
-     frozenset({"sensor"}), ()),
-    ("HassGetState", "did (i|we) leave [<the>] {name} on", frozenset({"light", "switch"}), ()),
-    ("HassTurnOn", "[(please|go and)] lock [up] [<the>] {name}", frozenset({"lock"}), ()),
-    ("HassCancelTimer", "<timer_cancel> timer", frozenset(), ()),
-    ("HassCancelTimer", "(clear|delete|remove) [the|my] timer", frozenset(), ()),
-    ("HassTimerStatus", "how (long|much time) (is left|have i got)", frozenset(), ()),
-    ("HassGetCurrentTime", "(what time is it|tell me the time|what's the time)", frozenset(), ()),
-    ("HassGetCurrentDate", "(what day is it|what's the date) [today]", frozenset(), ()),
-    ("HassNevermind", "(cancel that|forget it|forget that)", frozenset(), ()),
-)
 
 # Written → spoken, applied to the template text before it is parsed.
 _REWRITES = (
@@ -143,17 +104,33 @@ def templates(language: str = "en") -> tuple[Template, ...]:
     Raises:
         ValueError: no templates exist for the language.
     """
+    rules = _rules(language)
+    wide = (_wide(said, sentence, rules) for said in WIDE for sentence in said.sentences)
+    return (*_from_package(language, rules), *_from_extra(rules, REPLACED), *wide)
+
+
+@lru_cache(maxsize=4)
+def first_templates(language: str = "en") -> tuple[Template, ...]:
+    """Those of the first release, which the held-out set is drawn from. Raises as ``templates``."""
+    rules = _rules(language)
+    return (*_from_package(language, rules), *_from_extra(rules, frozenset()))
+
+
+def _package(language: str) -> dict[str, Any]:
     data: dict[str, Any] | None = get_intents(language)
     if data is None or language != "en":
         raise ValueError(f"no sentence templates for language {language!r}; 'en' exists")
-    rules = {name: _rewrite(body) for name, body in data["expansion_rules"].items()}
-    made = (*_from_package(data, rules), *_from_extra(rules))
-    return tuple(t for t in made if t is not None)
+    return data
 
 
-def _from_package(data: dict[str, Any], rules: dict[str, str]) -> Iterator[Template]:
+def _rules(language: str) -> dict[str, str]:
+    return {k: _rewrite(body) for k, body in _package(language)["expansion_rules"].items()}
+
+
+def _from_package(language: str, rules: dict[str, str]) -> Iterator[Template]:
+    intents = _package(language)["intents"]
     for (intent, combination), domains in SELECTED.items():
-        for block in data["intents"][intent]["data"]:
+        for block in intents[intent]["data"]:
             if block.get("metadata", {}).get("slot_combination") != combination:
                 continue
             allowed = _block_domains(block)
@@ -165,9 +142,16 @@ def _from_package(data: dict[str, Any], rules: dict[str, str]) -> Iterator[Templ
                 yield _template(intent, sentence, domains & allowed, fixed, rules, share)
 
 
-def _from_extra(rules: dict[str, str]) -> Iterator[Template]:
+def _from_extra(rules: dict[str, str], without: frozenset[str]) -> Iterator[Template]:
     for intent, sentence, domains, fixed in EXTRA:
-        yield _template(intent, sentence, domains, fixed, rules, 0.3)
+        if sentence not in without:
+            yield _template(intent, sentence, domains, fixed, rules, 0.3)
+
+
+def _wide(said: Said, sentence: str, rules: dict[str, str]) -> Template:
+    weight = said.weight / len(said.sentences)
+    made = _template(said.intent, sentence, said.needs, said.fixed, rules, weight)
+    return replace(made, needs=said.needs, topic=said.topic)
 
 
 def _block_domains(block: dict[str, Any]) -> frozenset[str]:
@@ -192,9 +176,12 @@ def _template(
     weight: float,
 ) -> Template:
     tree = _parse(sentence, tuple(sorted(rules.items())))
-    slots = frozenset(_slots(tree))
-    named = domains if "name" in slots else frozenset()
-    return Template(intent, polite(tree), named, fixed, slots, weight)
+    slots = frozenset(slot.name for slot in _slots(tree))
+    sources = frozenset(slot.source for slot in _slots(tree))
+    named = domains if "name" in sources else frozenset()
+    # The first templates name an area for its lights alone.
+    lit = frozenset({"light"}) if "area" in sources else frozenset()
+    return Template(intent, polite(tree), named, fixed, slots, weight, lit, intent, sources)
 
 
 def polite(tree: Node) -> Node:
@@ -207,9 +194,9 @@ def _optional(choices: tuple[tuple[str, float], ...], share: float) -> Alt:
     return Alt((EMPTY, *items), (1 - share, *(share * p for _, p in choices)))
 
 
-def _slots(node: Node) -> Iterator[str]:
+def _slots(node: Node) -> Iterator[Slot]:
     if isinstance(node, Slot):
-        yield node.name
+        yield node
     elif isinstance(node, Seq | Alt):
         for item in node.items:
             yield from _slots(item)

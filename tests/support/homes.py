@@ -43,5 +43,7 @@ def fifteen_devices() -> HomeView:
 def two_lights() -> HomeView:
     """The smallest home in which names, rooms and aliases can be confused."""
     return HomeView(
-        (_light("lamp", "den", "big lamp"), _light("den lights", "den")), ("den", "attic"), "den"
+        (_light("lamp", "den", "big lamp"), _light("den lights", "den")),
+        ("den", "attic"),
+        here="den",
     )
