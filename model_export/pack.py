@@ -94,7 +94,7 @@ def _fill(
 
 
 def _part(name: str, source: PartSource, work: Path) -> Part:
-    model = load(source.model)
+    model = load(source.model, weights=False)
     inputs, outputs, state = tensor_specs(model)
     lint.check(source.model)
     _check_precision(name, model, source.precision)
