@@ -81,7 +81,7 @@ def check(path: Path, spec: EngineSpec | Part | None = None) -> None:
 def lint(
     model: onnx.ModelProto, spec: EngineSpec | Part | None = None, path: Path | None = None
 ) -> list[Finding]:
-    """Every finding in ``model``; empty when it may be shipped. ``path`` is its file, if it has one."""
+    """Every finding in ``model``, which may lie at ``path``; empty when it may be shipped."""
     constants = Constants(model.graph, path.parent if path else None)
     findings = [*_operators(model), *_opset(model), *_traces(model)]
     findings += _axes(model.graph, constants)

@@ -20,10 +20,8 @@ _SOURCE, _ROLE, _TURNED = "source", "role", "turned"
 def placeholder(
     name: str, dtype: int, dims: Sequence[int], source: str, role: Role = "value", turned: int = 0
 ) -> TensorProto:
-    """A constant to be filled: ``role`` of weight ``source``, turned from [N, K] to [K, N] or not."""
-    tensor = TensorProto(
-        name=name, data_type=dtype, dims=dims, data_location=TensorProto.EXTERNAL
-    )
+    """A constant to be filled: ``role`` of weight ``source``, turned to [K, N] or not."""
+    tensor = TensorProto(name=name, data_type=dtype, dims=dims, data_location=TensorProto.EXTERNAL)
     for key, value in ((_SOURCE, source), (_ROLE, role), (_TURNED, str(turned))):
         tensor.external_data.add(key=key, value=value)
     return tensor

@@ -222,10 +222,7 @@ class _Job:
         if result in self._made:
             return result
         tensor = self.constants.tensors[name]
-        if is_placeholder(tensor):
-            inputs = self._later(tensor, axis)
-        else:
-            inputs = self._now(tensor, axis)
+        inputs = self._later(tensor, axis) if is_placeholder(tensor) else self._now(tensor, axis)
         made.append(
             helper.make_node("DequantizeLinear", inputs, [result], f"{name}__DQ{axis}", axis=axis)
         )
@@ -288,9 +285,11 @@ class _Job:
     def _int4(self, name: str, codes: Int8s) -> str:
         return self._add(
             TensorProto(
-                name=name, data_type=TensorProto.INT4, dims=codes.shape,
+                name=name,
+                data_type=TensorProto.INT4,
+                dims=codes.shape,
                 raw_data=pack_int4(codes).tobytes(),
-            )  # fmt: skip
+            )
         )
 
     def _gather(self, node: NodeProto) -> list[NodeProto]:

@@ -131,7 +131,8 @@ class Judge:
 
     def top1(self) -> float:
         """Share of positions where both would say the same id."""
-        assert self._best is not None
+        if self._best is None:
+            return float("nan")
         return float((self._best[1] == self._best[3]).float().mean())
 
     def snr_db(self) -> float:

@@ -181,7 +181,8 @@ def _structure(model: onnx.ModelProto, plan: Plan, scales: _Scales) -> onnx.Mode
     if plan.wanted == "int4":
         model = quantize(model, "w4", exclude=["head.*"]).model
         if plan.head == "int8":
-            body = [n.name for n in model.graph.node if not n.input[1:2] == ["head.weight__transposed"]]
+            head = "head.weight__transposed"
+            body = [node.name for node in model.graph.node if list(node.input[1:2]) != [head]]
             model = quantize(model, "w8", exclude=body).model
     return to_half(model, tables=["*word_embeddings*"])
 
@@ -216,7 +217,9 @@ class _Writer:
                 values = np.frombuffer(tensor.raw_data, np.uint8)
                 file.add(tensor, values)
 
-    def run(self, speech: Sequence[Sequence[int]], seen: Calibration, said: Progress) -> dict[str, float]:
+    def run(
+        self, speech: Sequence[Sequence[int]], seen: Calibration, said: Progress
+    ) -> dict[str, float]:
         """Write everything; returns how the rounded model answers ``speech``."""
         for name, table in zip(("cos", "sin"), rope_tables(self.cfg), strict=True):
             self._fill(name, table.numpy())
@@ -313,9 +316,7 @@ def _groups(tensors: list[TensorProto]) -> list[list[TensorProto]]:
     return ([codes] if codes else []) + [[t] for t in tensors if note(t)[1] == "value"]
 
 
-def _encoded(
-    tensors: list[TensorProto], values: Floats
-) -> tuple[dict[str, np.ndarray], Floats]:  # type: ignore[type-arg]
+def _encoded(tensors: list[TensorProto], values: Floats) -> tuple[dict[str, np.ndarray], Floats]:  # type: ignore[type-arg]
     """The stored forms by role, and what an engine will compute with ([K, N] for a weight)."""
     roles = {note(tensor)[1]: tensor for tensor in tensors}
     any_tensor = tensors[0]
