@@ -79,7 +79,8 @@ class RelativeAttention(nn.Module):
         values = torch.cat([past[1], v], dim=1).transpose(1, 2)  # [B, H, P + T, D]
         content = (q + self.pos_bias_u).transpose(1, 2) @ keys  # [B, H, T, P + T]
         far = (q + self.pos_bias_v).transpose(1, 2) @ distances  # [B, H, T, 2n - 1]
-        scores = (content + far.flatten(2)[:, :, places]) * cfg.head_dim**-0.5 + mask
+        far = far.flatten(2).index_select(2, places.flatten()).view(content.shape)
+        scores = (content + far) * cfg.head_dim**-0.5 + mask
         y = (scores.softmax(-1) @ values).transpose(1, 2).reshape(b, t, c)
         return self.linear_out(y), k, v
 
