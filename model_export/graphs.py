@@ -5,6 +5,7 @@ Opset 18 through the dynamo exporter: the form with the fewest nodes and no shap
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -97,6 +98,8 @@ def _traced(
 ) -> torch.onnx.ONNXProgram:
     dims = [dict.fromkeys(feed.open, Dim.AUTO) for feed in feeds]
     arguments: tuple[Any, ...] = tuple(feed.example for feed in feeds)
+    # It warns of packages that we do not use.
+    logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the exporter's own deprecations
         traced = torch.export.export(step.eval(), arguments, dynamic_shapes=(tuple(dims),))

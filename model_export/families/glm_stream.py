@@ -36,9 +36,15 @@ from model_export.rounding import INT8, int4_blocks, int8_columns, pack_int4, re
 from model_export.smooth import factors
 from model_export.weight_file import WeightFile
 
-Wanted = Literal["fp16", "int8", "int4"]
+Wanted = Literal["fp16", "int8", "int4", "w8"]
+"""``w8`` has int8 weights and float32 everything else: the form that a CPU runs fastest."""
 HeadKind = Literal["fp16", "int8"]
-STORED: Mapping[Wanted, Precision] = {"fp16": "fp16", "int8": "w8a8", "int4": "w4"}
+STORED: Mapping[Wanted, Precision] = {
+    "fp16": "fp16",
+    "int8": "w8a8",
+    "int4": "w4",
+    "w8": "w8",
+}
 SMALL = 64 << 10  # bytes of a tensor that stays in the graph
 BLOCK_ROWS = 4096  # of a large weight at once
 _HEAD, _TABLE = "output_layer.weight", "word_embeddings.weight"
@@ -117,7 +123,7 @@ def traced(cfg: GlmConfig, plan: Plan) -> onnx.ModelProto:
         step, feeds = GlmStep(model), step_feeds(model, new=3, past=5)
     names = [f"new_{kind}_{n}" for n in range(cfg.layers) for kind in "kv"]
     proto = skeleton(step, feeds, ["logits", *names])
-    proto = at_opset(proto, {"fp16": 18, "int8": 19, "int4": 21}[plan.wanted])
+    proto = at_opset(proto, {"fp16": 18, "int8": 19, "int4": 21, "w8": 18}[plan.wanted])
     fed = {feed.name for feed in feeds}
     sources = {item.name: _source(item.name) for item in proto.graph.input if item.name not in fed}
     inputs_to_placeholders(proto, sources)
@@ -176,6 +182,8 @@ def _smoothed_by(key: str) -> str:
 
 def _structure(model: onnx.ModelProto, plan: Plan, scales: _Scales) -> onnx.ModelProto:
     """Q and DQ nodes and half floats, with placeholders where values are to come."""
+    if plan.wanted == "w8":
+        return quantize(model, "w8").model
     if plan.wanted == "int8":
         model = quantize(model, "w8a8", ranges=_ranges(model, scales)).model
     if plan.wanted == "int4":
