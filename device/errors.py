@@ -71,6 +71,10 @@ class EngineRunError(EngineError):
     """The backend failed while running."""
 
 
+class CudaError(EngineError):
+    """The accelerator refused what was asked of it."""
+
+
 class StateError(EngineError):
     """A cache that is full, or rows that do not fit it."""
 

@@ -44,4 +44,6 @@ def _built_in(settings: Settings, parts: Mapping[str, bool]) -> SpeechModel:
             f"is of the family {bundle.manifest.family}, not {settings.model.family}",
             "set model.bundle and model.family to match",
         )
-    return LinnetMini.open(bundle, EngineFactory(threads=settings.model.threads), **parts)
+    model = settings.model
+    engines = EngineFactory(model.backend, model.threads, model.plans)
+    return LinnetMini.open(bundle, engines, **parts)

@@ -113,6 +113,10 @@ class Model(_Table):
     """Directory of installed bundles."""
     threads: Annotated[int, Field(ge=1, le=64)] = 2
     """Processor threads the model may use."""
+    backend: Literal["auto", "onnx", "tensorrt"] = "auto"
+    """auto: TensorRT where it works and `linnet engine build` was run, else the processor."""
+    plans: PathText = STATE_DIRECTORY / "plans"
+    """Directory of what `linnet engine build` built for this machine's GPU."""
 
 
 class Home(_Table):

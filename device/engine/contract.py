@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from device.engine.states import EngineState
+from device.engine.states import Rows
 from device.errors import BadFeed
 
 DType = Literal["f32", "f16", "i64", "i32"]
@@ -150,13 +150,26 @@ def check_tensors(
             raise ValueError(f"tensor names used twice: {twice}")
 
 
+class State(Protocol):
+    """What one stream of runs remembers; of use only to the engine that made it."""
+
+    @property
+    def cache(self) -> Rows:
+        """How many rows are in use; may be truncated."""
+        ...
+
+    def reset(self) -> None:
+        """Forget everything."""
+        ...
+
+
 class Engine(Protocol):
     """One part, loaded and ready to run. Not for use by two threads at once."""
 
     spec: EngineSpec
     backend: str
 
-    def new_state(self, max_len: int, window: int | None = None) -> EngineState:
+    def new_state(self, max_len: int, window: int | None = None) -> State:
         """Empty caches with room for ``max_len`` rows, and tails of zeros.
 
         Args:
@@ -165,7 +178,7 @@ class Engine(Protocol):
         """
         ...
 
-    def run(self, feeds: Mapping[str, Array], state: EngineState | None = None) -> dict[str, Array]:
+    def run(self, feeds: Mapping[str, Array], state: State | None = None) -> dict[str, Array]:
         """Run once.
 
         Args:
@@ -177,7 +190,7 @@ class Engine(Protocol):
 
         Raises:
             BadFeed: names, types or shapes do not fit.
-            StateError: the caches have no room for the new rows.
+            StateError: the caches have no room for the new rows, or another engine made them.
             EngineRunError: the backend failed.
         """
         ...

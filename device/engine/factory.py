@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
+from collections.abc import Callable
+from pathlib import Path
 from typing import Literal, get_args
 
 from device.bundle import Bundle
 from device.engine.contract import Engine
+from device.engine.gpu import Gpu, open_gpu
 from device.engine.onnx_cpu import OnnxCpuEngine
-from device.errors import EngineUnavailable
+from device.engine.plans import PlanStore
+from device.errors import EngineError, EngineUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -17,17 +20,28 @@ Backend = Literal["auto", "onnx", "tensorrt"]
 
 
 class EngineFactory:
-    """Opens a bundle's parts on one backend; call it with a bundle and the part's name.
+    """Opens a bundle's parts; call it with a bundle and the part's name.
+
+    With ``auto`` each part that has a plan which works here runs on the GPU, and the others on the
+    processor; the first reason for that is logged, once.
 
     Args:
         backend: see the module.
-        threads: threads inside one operator, for ``onnx``.
+        threads: threads inside one operator, on the processor.
+        plans: directory of the plans built on this machine; None for none.
+        gpu: opens the GPU.
 
     Raises:
         EngineUnavailable: the backend is unknown, or ``tensorrt`` does not work on this machine.
     """
 
-    def __init__(self, backend: Backend = "auto", threads: int = 1) -> None:
+    def __init__(
+        self,
+        backend: Backend = "auto",
+        threads: int = 1,
+        plans: Path | None = None,
+        gpu: Callable[[], Gpu] = open_gpu,
+    ) -> None:
         if backend not in get_args(Backend):
             raise EngineUnavailable(
                 f"backend {backend!r}", "is not known", f"use one of {list(get_args(Backend))}"
@@ -36,28 +50,43 @@ class EngineFactory:
             raise EngineUnavailable(
                 f"backend {backend!r}", f"cannot run on {threads} threads", "give it at least one"
             )
-        reason = None if backend == "onnx" else why_no_tensorrt()
-        if reason and backend == "tensorrt":
-            raise EngineUnavailable("backend 'tensorrt'", reason, "use backend 'onnx' or 'auto'")
-        if reason:
-            log.warning("running on the CPU: TensorRT %s", reason)
-        self.backend: Backend = "onnx"
-        self.threads = threads
+        self.backend, self.threads = backend, threads
+        self._store = PlanStore(plans) if plans is not None else None
+        self._warned = False
+        self._gpu: Gpu | None = None
+        if backend != "onnx":
+            self._open_gpu(gpu)
+
+    def _open_gpu(self, gpu: Callable[[], Gpu]) -> None:
+        try:
+            self._gpu = gpu()
+        except EngineUnavailable as error:
+            if self.backend == "tensorrt":
+                problem = f"{error.where} {error.problem}"
+                raise EngineUnavailable("backend 'tensorrt'", problem, error.remedy) from error
+            self._warn(error)
 
     def __call__(self, bundle: Bundle, part: str) -> Engine:
         """Open one part.
 
         Raises:
-            BundleError, EngineError: see ``Bundle.part`` and ``OnnxCpuEngine``.
+            BundleError, EngineError: see ``Bundle.part``, ``OnnxCpuEngine`` and ``Gpu.open``.
         """
+        if self._gpu is not None:
+            try:
+                return self._on_gpu(self._gpu, bundle, part)
+            except EngineError as error:
+                if self.backend == "tensorrt":
+                    raise
+                self._warn(error)
         return OnnxCpuEngine(bundle.part(part), self.threads)
 
+    def _on_gpu(self, gpu: Gpu, bundle: Bundle, part: str) -> Engine:
+        if self._store is None:
+            raise EngineUnavailable(f"part {part!r}", "has no plans", "set model.plans")
+        return gpu.open(bundle, part, self._store)
 
-def why_no_tensorrt() -> str:
-    """The reason why TensorRT cannot be used here, in words."""
-    try:
-        module = importlib.import_module("tensorrt")
-    except (ImportError, OSError) as error:  # OSError: its libraries are there but do not load
-        return f"cannot be imported ({error})"
-    version = getattr(module, "__version__", "of unknown version")
-    return f"{version} is here, but this Linnet can build its engines and not yet run them"
+    def _warn(self, error: EngineError) -> None:
+        level = logging.DEBUG if self._warned else logging.WARNING
+        self._warned = True
+        log.log(level, "running on the CPU, not by TensorRT: %s", error)

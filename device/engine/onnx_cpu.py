@@ -16,9 +16,10 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from device.bundle import BundlePart
 from device.engine import x86_uint8
-from device.engine.contract import Array, EngineSpec, TensorSpec
+from device.engine.contract import Array, EngineSpec, State, TensorSpec
+from device.engine.feeds import FeedCheck
 from device.engine.states import EngineState
-from device.errors import BadFeed, EngineLoadError, EngineRunError, MissingPart, WrongShape
+from device.errors import EngineLoadError, EngineRunError, MissingPart, StateError, WrongShape
 
 _LOAD_FAULTS = (
     ort_errors.Fail,
@@ -65,7 +66,7 @@ class OnnxCpuEngine:
         self._session: ort.InferenceSession | None = self._open(part.path, threads)
         _check_graph(part.path, "input", self._session.get_inputs(), self.spec.graph_inputs)
         _check_graph(part.path, "output", self._session.get_outputs(), self.spec.graph_outputs)
-        self._expected = {spec.name: _Expected(spec) for spec in self.spec.graph_inputs}
+        self._feeds = FeedCheck(self.spec.part, self.spec.graph_inputs)
         # In the session's own order; the manifest's may differ.
         self._outputs = [output.name for output in self._session.get_outputs()]
 
@@ -91,12 +92,14 @@ class OnnxCpuEngine:
         """Empty caches and tails of zeros; see ``Engine.new_state``."""
         return EngineState(self.spec.state, max_len, window)
 
-    def run(self, feeds: Mapping[str, Array], state: EngineState | None = None) -> dict[str, Array]:
+    def run(self, feeds: Mapping[str, Array], state: State | None = None) -> dict[str, Array]:
         """Run once; see ``Engine.run``."""
         if self._session is None:
             raise EngineRunError(self.spec.part, "is closed", "open it again")
+        if state is not None and not isinstance(state, EngineState):
+            raise StateError(self.spec.part, "was given another engine's state", "make a new one")
         fed = dict(feeds) if state is None else {**feeds, **state.feeds()}
-        self._check_feeds(fed)
+        self._feeds.check(fed)
         try:
             results = self._session.run(self._outputs, fed)
         except _RUN_FAULTS as error:
@@ -108,17 +111,6 @@ class OnnxCpuEngine:
             return outputs
         state.absorb(outputs)
         return {name: array for name, array in outputs.items() if name not in state.outputs}
-
-    def _check_feeds(self, fed: Mapping[str, Array]) -> None:
-        if fed.keys() != self._expected.keys():
-            unknown = sorted(fed.keys() - self._expected.keys())
-            missing = sorted(self._expected.keys() - fed.keys())
-            problem = (
-                f"was fed {unknown or 'nothing'} too much and {missing or 'nothing'} too little"
-            )
-            raise BadFeed(self.spec.part, problem, "feed exactly the inputs of the manifest")
-        for name, array in fed.items():
-            self._expected[name].check(array)
 
     def warm_up(self, sizes: Mapping[str, int]) -> None:
         """Run once on zeros of these named sizes."""
@@ -132,25 +124,6 @@ class OnnxCpuEngine:
     def close(self) -> None:
         """Give the session back."""
         self._session = None
-
-
-class _Expected:
-    """What one input must look like, worked out once: this is checked on every run."""
-
-    def __init__(self, spec: TensorSpec) -> None:
-        self.name, self.dtype, self.dims = spec.name, spec.numpy_dtype, spec.dims
-        self.fixed = [(axis, dim) for axis, dim in enumerate(spec.dims) if isinstance(dim, int)]
-
-    def check(self, array: Array) -> None:
-        if array.dtype != self.dtype or array.ndim != len(self.dims):
-            raise self._misfit(array)
-        for axis, dim in self.fixed:
-            if array.shape[axis] != dim:
-                raise self._misfit(array)
-
-    def _misfit(self, array: Array) -> BadFeed:
-        problem = f"is {array.dtype}{list(array.shape)}, not {self.dtype}{list(self.dims)}"
-        return BadFeed(self.name, problem, "feed it as the manifest says")
 
 
 def _session(source: str | bytes, threads: int, *, quantised: bool) -> ort.InferenceSession:

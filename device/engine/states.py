@@ -23,33 +23,81 @@ if TYPE_CHECKING:  # contract.py names EngineState in its protocol
 Array = npt.NDArray[np.generic]
 
 
-class KVCache:
-    """The caches of one graph, all of one length.
+class Rows:
+    """How many rows of a cache are in use, and which of them are fed; no rows, no accelerator.
 
     Args:
-        tensors: ``past_<x>`` tensors, dims ``[P, *row]``.
         max_len: rows to hold.
         window: rows to feed, None for all. ``max_len`` should be several times as much, or rows are
             moved often.
+
+    Raises:
+        StateError: no room at all, or a window that is larger than the room.
     """
 
-    def __init__(
-        self, tensors: Sequence[TensorSpec], max_len: int, window: int | None = None
-    ) -> None:
+    def __init__(self, max_len: int, window: int | None = None) -> None:
         if max_len < 1:
             raise StateError("cache", f"cannot hold {max_len} rows", "ask for at least one")
         if window is not None and not 0 < window <= max_len:
             problem = f"cannot feed {window} of {max_len} rows"
             raise StateError("cache", problem, "ask for a window within the cache")
-        # Zeros, not empty: a backend that pads to a bucket reads unused rows; they must be finite.
-        self._buffers: dict[str, Array] = {
-            tensor.name: np.zeros((max_len, *_fixed(tensor.dims[1:])), tensor.numpy_dtype)
-            for tensor in tensors
-        }
-        self._sources = {tensor.name: tensor.next_name for tensor in tensors}
         self.max_len, self.window = max_len, window
         self.length = 0
         """Rows held; with a window, this is not the number of rows ever appended."""
+
+    @property
+    def fed(self) -> int:
+        """Number of rows that are fed: the size of the dim ``P``."""
+        return self.length if self.window is None else min(self.length, self.window)
+
+    def fits(self, count: int) -> bool:
+        """Whether ``count`` more rows fit behind those in use, or must have older ones moved.
+
+        Raises:
+            StateError: they do not fit even then.
+        """
+        if self.length + count <= self.max_len:
+            return True
+        if self.fed + count > self.max_len:
+            problem = f"{self.fed} rows and {count} more exceed {self.max_len}"
+            remedy = "shorten the history or open the engine with more room"
+            raise StateError("cache", problem, remedy)
+        return False
+
+    def truncate(self, length: int) -> None:
+        """Forget every row from ``length`` on.
+
+        Raises:
+            StateError: ``length`` is negative or beyond what is there.
+        """
+        if not 0 <= length <= self.length:
+            problem = f"cannot cut {self.length} rows to {length}"
+            raise StateError("cache", problem, "cut to a length already reached")
+        self.length = length
+
+    def reset(self) -> None:
+        """Forget all rows."""
+        self.length = 0
+
+
+class KVCache(Rows):
+    """The caches of one graph, all of one length, in host memory.
+
+    Args:
+        tensors: ``past_<x>`` tensors, dims ``[P, *row]``.
+        max_len, window: see ``Rows``.
+    """
+
+    def __init__(
+        self, tensors: Sequence[TensorSpec], max_len: int, window: int | None = None
+    ) -> None:
+        super().__init__(max_len, window)
+        # Zeros, not empty: whoever looks beyond the rows in use finds nothing of before.
+        self._buffers: dict[str, Array] = {
+            tensor.name: np.zeros((max_len, *fixed_dims(tensor.dims[1:])), tensor.numpy_dtype)
+            for tensor in tensors
+        }
+        self._sources = {tensor.name: tensor.next_name for tensor in tensors}
 
     def view(self, name: str, length: int | None = None) -> Array:
         """The first ``length`` rows (default: all that are in use) of one cache, without a copy."""
@@ -59,11 +107,6 @@ class KVCache:
         """Views of the rows to feed, by input name: all in use, or the last of them."""
         first = self.length - self.fed
         return {name: buffer[first : self.length] for name, buffer in self._buffers.items()}
-
-    @property
-    def fed(self) -> int:
-        """Number of rows that ``feeds`` gives: the size of the dim ``P``."""
-        return self.length if self.window is None else min(self.length, self.window)
 
     def append(self, outputs: Mapping[str, Array]) -> None:
         """Add the new rows that a run returned, ``new_<x>[T, *row]``; all caches or none.
@@ -77,19 +120,14 @@ class KVCache:
             problem = f"the layers returned {sorted(counts)} rows"
             raise StateError("cache", problem, "export the graph again")
         count = counts.pop()
-        self._make_room(count)
+        if not self.fits(count):
+            self._move_to_front()
         for name, new in rows.items():
             self._buffers[name][self.length : self.length + count] = new
         self.length += count
 
-    def _make_room(self, count: int) -> None:
-        if self.length + count <= self.max_len:
-            return
+    def _move_to_front(self) -> None:
         kept = self.fed
-        if kept + count > self.max_len:
-            problem = f"{kept} rows and {count} more exceed {self.max_len}"
-            remedy = "shorten the history or open the engine with more room"
-            raise StateError("cache", problem, remedy)
         for buffer in self._buffers.values():
             buffer[:kept] = buffer[self.length - kept : self.length]  # numpy minds the overlap
         self.length = kept
@@ -109,28 +147,13 @@ class KVCache:
             )
         return new
 
-    def truncate(self, length: int) -> None:
-        """Forget every row from ``length`` on.
-
-        Raises:
-            StateError: ``length`` is negative or beyond what is there.
-        """
-        if not 0 <= length <= self.length:
-            problem = f"cannot cut {self.length} rows to {length}"
-            raise StateError("cache", problem, "cut to a length already reached")
-        self.length = length
-
-    def reset(self) -> None:
-        """Forget all rows."""
-        self.length = 0
-
 
 class StateSet:
     """Tails of fixed size, such as what a convolution still needs: ``<x>_out`` becomes ``<x>``."""
 
     def __init__(self, tensors: Sequence[TensorSpec]) -> None:
         self._arrays: dict[str, Array] = {
-            tensor.name: np.zeros(_fixed(tensor.dims), tensor.numpy_dtype) for tensor in tensors
+            tensor.name: np.zeros(fixed_dims(tensor.dims), tensor.numpy_dtype) for tensor in tensors
         }
         self._sources = {tensor.name: tensor.next_name for tensor in tensors}
 
@@ -171,7 +194,7 @@ class StateSet:
 
 
 class EngineState:
-    """All the state of one graph: the caches (see ``KVCache``) and the tails."""
+    """All the state of one graph in host memory: caches (see ``KVCache``) and tails."""
 
     def __init__(
         self, tensors: Sequence[TensorSpec], max_len: int, window: int | None = None
@@ -201,7 +224,12 @@ class EngineState:
         self.tails.reset()
 
 
-def _fixed(dims: Sequence[int | str]) -> tuple[int, ...]:
+def fixed_dims(dims: Sequence[int | str]) -> tuple[int, ...]:
+    """The dims of a row or tail, as sizes.
+
+    Raises:
+        StateError: one of them is open.
+    """
     open_dims = [dim for dim in dims if not isinstance(dim, int)]
     if open_dims:
         raise StateError("state", f"has open dims {open_dims}", "declare fixed sizes")

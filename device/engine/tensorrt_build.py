@@ -18,13 +18,10 @@ from typing import Any
 
 from device.bundle import BundlePart
 from device.engine.contract import EngineSpec, TensorSpec
+from device.engine.tensorrt_log import TensorRT, collecting_logger, first_error, one_line
 from device.errors import BadFeed, EngineError
 
-TensorRT = Any
-"""The ``tensorrt`` or ``tensorrt_rtx`` module; neither has type information."""
-
 WORKSPACE_MB = 1024
-LOG_LINES = 20
 # How the builder, unlike the parser, names what it refuses: "ITopKLayer <node>: ...".
 _LAYER = re.compile(r"\bI(\w+?)Layer ([^:\s]+):")
 _SIZES = ("least", "usual", "greatest")
@@ -82,12 +79,14 @@ def build(
     Raises:
         EngineBuildError: a size is missing, or TensorRT refuses the graph.
     """
-    logger = _logger(trt)
+    logger = collecting_logger(trt)
     builder = _builder(trt, logger, part.name)
     network = _parse(trt, builder, logger, part)
     layers = _layers(network)
     config = builder.create_builder_config()
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, workspace_mb << 20)
+    # So that the inspector can say which kernels were chosen.
+    config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
     if sm is not None:
         _aim(trt, config, sm, part.name)
     _add_profile(builder, config, part.spec)
@@ -99,24 +98,6 @@ def build(
         raise _refused(part.name, logger)
     learned = b"" if timing_cache is None else bytes(config.get_timing_cache().serialize())
     return Built(bytes(plan), learned, tuple(logger.lines), layers)
-
-
-def _logger(trt: TensorRT) -> Any:
-    """An ILogger that keeps warnings and errors: TensorRT raises nothing, it only logs."""
-
-    class Collecting(trt.ILogger):  # type: ignore[misc]  # the base is known at run time alone
-        def __init__(self) -> None:
-            trt.ILogger.__init__(self)
-            self.lines: list[str] = []
-            self.errors: list[str] = []
-
-        def log(self, severity: Any, message: str) -> None:
-            if severity in (trt.ILogger.Severity.ERROR, trt.ILogger.Severity.INTERNAL_ERROR):
-                self.errors.append(message)
-            if severity not in (trt.ILogger.Severity.INFO, trt.ILogger.Severity.VERBOSE):
-                self.lines = [*self.lines[1 - LOG_LINES :], message]
-
-    return Collecting()
 
 
 def _builder(trt: TensorRT, logger: Any, part: str) -> Any:
@@ -140,7 +121,7 @@ def _parse(trt: TensorRT, builder: Any, logger: Any, part: BundlePart) -> Any:
     error = parser.get_error(0)
     raise EngineBuildError(
         part.name,
-        _one_line(error.desc()),
+        one_line(error.desc()),
         op=_text(error, "node_operator"),
         node=_text(error, "node_name"),
         log=tuple(logger.lines),
@@ -193,11 +174,7 @@ def _shapes(part: str, tensor: TensorSpec, sizes: list[Mapping[str, int]]) -> li
 
 
 def _refused(part: str, logger: Any) -> EngineBuildError:
-    desc = _one_line(logger.errors[0]) if logger.errors else "TensorRT failed and said nothing"
+    desc = first_error(logger, "TensorRT failed and said nothing")
     blamed = _LAYER.search(desc)
     op, node = blamed.groups() if blamed else ("", "")
     return EngineBuildError(part, desc, op=op, node=node, log=tuple(logger.lines))
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())[:400]

@@ -37,9 +37,10 @@ class LanguageModel:
         Raises:
             StateError: the conversation is longer than the cache.
         """
-        feeds = self._feeds(ids, rows=[len(ids) - 1])
-        logits: Floats = self._engine.run(feeds, self._state)["logits"][0]
-        return logits
+        for piece in self._pieces(ids):
+            logits = self._step(piece, rows=[len(piece) - 1])
+        last: Floats = logits[0]
+        return last
 
     def cut(self, length: int) -> None:
         """Forget everything from position ``length`` on."""
@@ -54,10 +55,26 @@ class LanguageModel:
         total = float(log_softmax(first)[ids[0]])
         if len(ids) == 1:
             return total
-        feeds = self._feeds(ids[:-1], rows=list(range(len(ids) - 1)))
-        logits = self._engine.run(feeds | self._state.feeds())["logits"].astype(np.float32)
-        each = log_softmax(logits)[np.arange(len(ids) - 1), np.asarray(ids[1:])]
+        start = self.length
+        try:
+            # Read and forgotten again: the cache may lie where only its engine can reach it.
+            found = [
+                self._step(piece, rows=[*range(len(piece))]) for piece in self._pieces(ids[:-1])
+            ]
+        finally:
+            self.cut(start)
+        each = log_softmax(np.concatenate(found))[np.arange(len(ids) - 1), np.asarray(ids[1:])]
         return total + float(each.sum())
+
+    def _pieces(self, ids: Sequence[int]) -> list[Sequence[int]]:
+        """As many ids at once as the graph's profile has room for."""
+        most = self._engine.spec.profile.get("T", (1, 1, self.max_len))[2]
+        return [ids[start : start + most] for start in range(0, max(len(ids), 1), most)]
+
+    def _step(self, ids: Sequence[int], rows: list[int]) -> Floats:
+        out = self._engine.run(self._feeds(ids, rows), self._state)
+        logits: Floats = out["logits"].astype(np.float32, copy=False)
+        return logits
 
     def _feeds(self, ids: Sequence[int], rows: list[int]) -> dict[str, npt.NDArray[np.generic]]:
         new, past = len(ids), self.length

@@ -35,8 +35,8 @@ def weights(*shape, seed=0, dtype=np.float32):
     return (np.random.default_rng(seed).standard_normal(shape) * scale).astype(dtype)
 
 
-def attention():
-    """One causal attention layer with a delta cache: x[T,8], mask[T,P+T] -> y[T,8]."""
+def attention(width=WIDTH):
+    """One causal attention layer with a delta cache: x[T,width], mask[T,P+T] -> y."""
     nodes = [
         helper.make_node("MatMul", ["x", "w_k"], ["k2"], "k_proj"),
         helper.make_node("MatMul", ["x", "w_v"], ["v2"], "v_proj"),
@@ -53,15 +53,15 @@ def attention():
         helper.make_node("MatMul", ["share", "v"], ["y"], "mix"),
     ]
     constants = [
-        constant("w_k", weights(WIDTH, WIDTH, seed=1)),
-        constant("w_v", weights(WIDTH, WIDTH, seed=2)),
-        constant("row", np.array([-1, 1, WIDTH], np.int64)),
-        constant("flat", np.array([-1, WIDTH], np.int64)),
+        constant("w_k", weights(width, width, seed=1)),
+        constant("w_v", weights(width, width, seed=2)),
+        constant("row", np.array([-1, 1, width], np.int64)),
+        constant("flat", np.array([-1, width], np.int64)),
     ]
-    inputs = [value("x", ["T", WIDTH]), value("mask", ["T", "P+T"])]
-    inputs += [value(f"past_{c}_0", ["P", 1, WIDTH]) for c in "kv"]
-    outputs = [value("y", ["T", WIDTH])]
-    outputs += [value(f"new_{c}_0", ["T", 1, WIDTH]) for c in "kv"]
+    inputs = [value("x", ["T", width]), value("mask", ["T", "P+T"])]
+    inputs += [value(f"past_{c}_0", ["P", 1, width]) for c in "kv"]
+    outputs = [value("y", ["T", width])]
+    outputs += [value(f"new_{c}_0", ["T", 1, width]) for c in "kv"]
     return model(nodes, inputs, outputs, constants)
 
 

@@ -464,7 +464,9 @@ def test_auto_falls_back_with_one_warning_that_names_the_reason(tmp_path, caplog
 
 
 def test_tensorrt_by_name_says_why_not():
-    with pytest.raises(EngineUnavailable, match=r"backend 'tensorrt': .*; use backend 'onnx'"):
+    with pytest.raises(
+        EngineUnavailable, match=r"backend 'tensorrt': tensorrt cannot be imported.*JetPack"
+    ):
         EngineFactory("tensorrt")
 
 

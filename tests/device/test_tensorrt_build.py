@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from onnx import TensorProto, helper
 from device.bundle import BundlePart
 from device.engine.contract import EngineSpec
 from device.engine.tensorrt_build import EngineBuildError, build
+from device.engine.tensorrt_load import load_plan
+from device.errors import EngineLoadError
 from model_export.onnx_graph import tensor_specs
 from model_export.quantize import quantize
 from tests.device import graphs
@@ -181,3 +184,13 @@ def test_the_layers_are_counted_by_what_they_make(trt, tmp_path):
     layers = build(trt, part(tmp_path, made), sm=SM).layers
     assert layers["INT8"] == 4  # two activations and two weights
     assert layers["FLOAT"] > 4
+
+
+def test_without_a_driver_a_plan_is_refused_with_what_tensorrt_said(trt, tmp_path):
+    if Path("/dev/nvidia0").exists():
+        pytest.skip("this machine has a GPU")
+    made = part(tmp_path, graphs.perceptron())
+    plan = tmp_path / "lm.plan"
+    plan.write_bytes(build(trt, made, sm=SM).plan)
+    with pytest.raises(EngineLoadError, match=r"lm\.plan: .*CUDA.*build it again"):
+        load_plan(trt, made.spec, plan)

@@ -35,9 +35,7 @@ def room(tmp_path: Path) -> Iterator[dict[str, str]]:
         pytest.skip(str(reason))
 
 
-def test_it_hears_a_person_and_does_not_answer_itself(
-    room: dict[str, str], tmp_path: Path
-) -> None:
+def test_it_hears_a_person_and_does_not_answer_itself(room: dict[str, str], tmp_path: Path) -> None:
     said = spoken(tmp_path / "said.wav", 0.5, "bed-light.wav")
     with subprocess.Popen(
         [sys.executable, "-m", "services.cli", *COMMAND, "--family", FAMILY],

@@ -61,9 +61,7 @@ def test_a_sentence_that_means_two_devices_is_asked_about_and_the_answer_decides
 def test_what_opens_the_house_is_asked_about_and_a_typed_yes_opens_it(
     tmp_path: Path, broker: Mosquitto
 ) -> None:
-    config = settings_file(
-        tmp_path, mqtt={"port": broker.address.port}, safety={"answer_s": 60.0}
-    )
+    config = settings_file(tmp_path, mqtt={"port": broker.address.port}, safety={"answer_s": 60.0})
     typed = "turn on the garage door\nno\nyes\nturn on the garage door\nyes\n"
     opener = SimulatedSwitch("opener", "Garage Door", "Garage", {"state": "OFF"})
     with SimulatedHome(broker.address, (opener,)) as home:
@@ -106,14 +104,17 @@ def test_a_broker_that_dies_in_between_is_said_and_survived(
     tmp_path: Path, broker: Mosquitto
 ) -> None:
     config = settings_file(tmp_path, mqtt={"port": broker.address.port})
-    with SimulatedHome(broker.address), subprocess.Popen(
-        [sys.executable, "-m", "services.cli", "talk", "--config", str(config)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=tmp_path,
-        env=dict(os.environ, PYTHONPATH=str(ROOT)),
-    ) as talk:
+    with (
+        SimulatedHome(broker.address),
+        subprocess.Popen(
+            [sys.executable, "-m", "services.cli", "talk", "--config", str(config)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env=dict(os.environ, PYTHONPATH=str(ROOT)),
+        ) as talk,
+    ):
         assert talk.stdin is not None
         assert talk.stdout is not None
         assert "16 devices" in talk.stdout.readline()

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from services.cli import build_parser
 from services.settings import Settings
 from services.settings_file import entries, parse, render
 
 ROOM = Path(__file__).parents[2] / "firmware_cfg"
-UNITS = ("linnet-voice", "linnet-ota")
+UNITS = ("linnet-voice", "linnet-ota", "linnet-engine-build@")
 
 
 def program(name: str) -> str:
@@ -62,7 +63,9 @@ def test_systemd_knows_every_key(name: str, tmp_path: Path) -> None:
     assert "UMsk" in verify(copy)
 
 
-@pytest.mark.parametrize(("name", "limit"), [("linnet-voice", 2.0), ("linnet-ota", 1.0)])
+@pytest.mark.parametrize(
+    ("name", "limit"), [("linnet-voice", 2.0), ("linnet-ota", 1.0), ("linnet-engine-build@", 1.5)]
+)
 def test_exposure_stays_low(name: str, limit: float) -> None:
     path = ROOM / "systemd" / f"{name}.service"
     command = [program("systemd-analyze"), "security", "--offline=true", str(path)]
@@ -86,6 +89,18 @@ def test_the_updater_has_neither_ears_nor_accelerator() -> None:
     assert service["PrivateDevices"] == "yes"
     assert "DeviceAllow" not in service
     assert "audio" not in service.get("SupplementaryGroups", "")
+
+
+def test_the_builder_of_engines_stands_back_and_has_neither_ears_nor_network() -> None:
+    service = unit("linnet-engine-build@")["Service"]
+    assert int(service["Nice"]) >= 10
+    assert service["MemoryMax"].endswith("%")
+    assert service["PrivateNetwork"] == "yes"
+    assert "audio" not in service["SupplementaryGroups"]
+    # The command it starts is one that exists.
+    words = service["ExecStart"].split("/opt/linnet/bin/linnet ")[1].replace("%i", "lm").split()
+    args = build_parser().parse_args(words)
+    assert (args.action, args.part) == ("build", ["lm"])
 
 
 def free_port() -> int:

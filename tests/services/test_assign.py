@@ -98,9 +98,7 @@ def test_what_was_assigned_to_a_device_that_is_gone_can_be_cleared(
     assert (left.areas, left.floors, left.aliases) == ({}, {}, {})
 
 
-def test_clearing_what_was_never_assigned_names_the_nearest(
-    assign: Assign, tmp_path: Path
-) -> None:
+def test_clearing_what_was_never_assigned_names_the_nearest(assign: Assign, tmp_path: Path) -> None:
     with changing(tmp_path / "home.json") as kept:
         kept.map = kept.map.with_device("light.desk", "office", ())
     status, _, said = assign("light.dsk", "--clear")

@@ -72,9 +72,7 @@ def reading(said: Call, *heard: Call, tied: int = 1) -> str:
     home = english()
     targets = [e for e in home.entities if e.name == said.args.get("name")]
     if "area" in said.args:
-        targets = [
-            e for e in home.entities if e.area == said.args["area"] and e.domain == "light"
-        ]
+        targets = [e for e in home.entities if e.area == said.args["area"] and e.domain == "light"]
     sentence = Sentence("…", said, tuple(targets))
     return judge_reading(sentence, Heard(heard, tied=tied), home)
 

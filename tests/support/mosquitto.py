@@ -57,8 +57,9 @@ class Mosquitto:
         )
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
-            with contextlib.suppress(OSError), socket.create_connection(
-                (self.address.host, self.address.port), timeout=1
+            with (
+                contextlib.suppress(OSError),
+                socket.create_connection((self.address.host, self.address.port), timeout=1),
             ):
                 return
             assert self._process.poll() is None, "mosquitto ended at once"

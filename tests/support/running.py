@@ -19,9 +19,7 @@ from services.demo.script import shipped
 from services.settings import Settings
 from tests.support.terminal import ROOT
 
-FAMILY = (
-    "linnet_mini" if (chosen_bundle(Settings()) / "manifest.json").exists() else "cascade"
-)
+FAMILY = "linnet_mini" if (chosen_bundle(Settings()) / "manifest.json").exists() else "cascade"
 """Who answers in tests: the built-in model where its bundle is, else the one that needs none."""
 READY_S = 60.0  # loading a model on a machine that is busy with other things
 

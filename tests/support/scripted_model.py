@@ -101,9 +101,7 @@ class ScriptedModel:
 
     sample_rate_out = 16_000
 
-    def __init__(
-        self, *scripts: Script, before_chunk: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, *scripts: Script, before_chunk: Callable[[], None] = lambda: None) -> None:
         self._scripts = scripts or (Script(),)
         self._before_chunk = before_chunk
         self.sessions: list[ScriptedSession] = []

@@ -68,9 +68,10 @@ def refusal(address: BrokerAddress, caplog: pytest.LogCaptureFixture) -> str:
 
 
 def test_a_home_works_through_tls_and_a_password(encrypted: Mosquitto) -> None:
-    with SimulatedHome(encrypted.address) as simulated, Home(
-        encrypted.address, timeout_s=PATIENT_S
-    ) as home:
+    with (
+        SimulatedHome(encrypted.address) as simulated,
+        Home(encrypted.address, timeout_s=PATIENT_S) as home,
+    ):
         home.wait_connected(20)
         until_all_known(home, simulated)
         assert statuses(home.execute(ON)) == {"standing light": "confirmed"}

@@ -136,9 +136,7 @@ def test_one_topic_that_stands_for_another_proves_as_well() -> None:
 
 
 def test_a_text_may_be_emptied() -> None:
-    home = registry(
-        ("text/sign", {"name": "Sign", "command_topic": "set", "state_topic": "sign"})
-    )
+    home = registry(("text/sign", {"name": "Sign", "command_topic": "set", "state_topic": "sign"}))
     (sign,) = home.snapshot()
     confirmation = Confirmation()
     confirmation.expect(sign, command(sign, Call.of("LinnetSetText", text="")).wish)

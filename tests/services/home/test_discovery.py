@@ -127,8 +127,10 @@ def test_payload_values_may_be_numbers_and_unnamed_things_take_their_id() -> Non
         (json.dumps(light(schema={})).encode(), "schema"),
         (json.dumps(light(brightness_scale=0)).encode(), "brightness_scale"),
         (json.dumps(light(name="n" * 300)).encode(), "name"),
-        (json.dumps(light(value_template="{% for a in b %}{% endfor %}")).encode(),
-         "value_template: template uses for"),
+        (
+            json.dumps(light(value_template="{% for a in b %}{% endfor %}")).encode(),
+            "value_template: template uses for",
+        ),
         (json.dumps(light(device="kitchen")).encode(), "device"),
     ],
 )

@@ -162,9 +162,7 @@ def test_undo_leads_back_what_was_confirmed_and_nothing_else(
         assert home.execute(UNDO).error == "nothing_to_undo"
 
 
-def test_undoing_a_lock_is_unlocking_and_needs_a_yes(
-    home: Home, simulated: SimulatedHome
-) -> None:
+def test_undoing_a_lock_is_unlocking_and_needs_a_yes(home: Home, simulated: SimulatedHome) -> None:
     simulated.change("front_door", state="UNLOCKED")
     until(lambda: by_name(home, "front door").state.value == "unlocked")
     home.execute(Call.of("HassTurnOn", name="front door"))

@@ -9,9 +9,7 @@ from services.language.outcome import DeviceResult, Outcome, Status
 from services.language.replies import replies
 
 
-def result(
-    entity_id: str, status: Status = "confirmed", state: str | None = None
-) -> DeviceResult:
+def result(entity_id: str, status: Status = "confirmed", state: str | None = None) -> DeviceResult:
     return DeviceResult(entity_id, entity_id.partition(".")[2].replace("_", " "), status, state)
 
 

@@ -19,7 +19,6 @@ def result(name: str, status: str = "confirmed", domain: str = "light") -> Devic
     return DeviceResult(f"{domain}.{name.replace(' ', '_')}", name, status)  # type: ignore[arg-type]
 
 
-
 @pytest.mark.parametrize(
     ("outcome", "said"),
     [

@@ -155,9 +155,7 @@ KEYS = st.sampled_from(["name", "area", "domain", "brightness", "color", "minute
 
 
 @given(st.sampled_from([t["function"]["name"] for t in tools()]), st.dictionaries(KEYS, JSON))
-def test_any_arguments_end_in_a_result_or_a_reason(
-    name: str, arguments: dict[str, object]
-) -> None:
+def test_any_arguments_end_in_a_result_or_a_reason(name: str, arguments: dict[str, object]) -> None:
     tools = HomeTools(Recorder(), rings=True)
     reason, result = "", None
     try:

@@ -130,7 +130,7 @@ def test_the_terminal_lists_foreign_tools_and_names_what_fails(tmp_path: Path) -
     command = json.dumps(list(program("tests.support.foreign_mcp")))
     config.write_text(
         f'[[mcp.servers]]\nname = "foreign"\ncommand = {command}\ntools = ["echo"]\n'
-        f'timeout_s = 60.0\n'
+        f"timeout_s = 60.0\n"
         '[[mcp.servers]]\nname = "gone"\ncommand = ["/nowhere"]\ntools = ["a"]\n'
     )
     listed = linnet("mcp", "--simulated", "--list", "--config", config, cwd=tmp_path)

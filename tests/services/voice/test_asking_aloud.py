@@ -102,9 +102,11 @@ class Stage:
 @pytest.fixture
 def simulated(tmp_path: Path) -> Iterator[tuple[SimulatedHome, Home]]:
     safety = Safety(Pending(answer_s=300.0))  # a busy machine speaks slowly
-    with mosquitto(tmp_path) as broker, SimulatedHome(
-        broker.address, (*OTHERS, DOOR)
-    ) as devices, Home(broker.address, timeout_s=PATIENT_S, safety=safety) as home:
+    with (
+        mosquitto(tmp_path) as broker,
+        SimulatedHome(broker.address, (*OTHERS, DOOR)) as devices,
+        Home(broker.address, timeout_s=PATIENT_S, safety=safety) as home,
+    ):
         home.wait_connected(20)
         until_all_known(home, devices)
         yield devices, home

@@ -73,9 +73,7 @@ def test_unheard_words_are_cut() -> None:
 
 
 @given(
-    st.lists(
-        st.one_of(st.text("ab ", min_size=1, max_size=12), st.integers(0, 500)), max_size=12
-    ),
+    st.lists(st.one_of(st.text("ab ", min_size=1, max_size=12), st.integers(0, 500)), max_size=12),
     st.integers(0, 4_000),
     st.integers(0, 4_000),
 )

@@ -29,9 +29,7 @@ def test_an_edited_settings_file_wins_over_what_was_set_before(tmp_path: Path) -
     "damage",
     [b"", b"{", b"[]", b'{"mute": "yes"}', b'{"sensitivity":{"value":900,"instead_of":80}}'],
 )
-def test_a_damaged_file_leaves_the_box_muted_never_listening(
-    tmp_path: Path, damage: bytes
-) -> None:
+def test_a_damaged_file_leaves_the_box_muted_never_listening(tmp_path: Path, damage: bytes) -> None:
     (tmp_path / FILE_NAME).write_bytes(damage)
     assert Kept(tmp_path, 50).wishes == Wishes(50, mute=True)
     again = Kept(tmp_path, 50)

@@ -111,9 +111,7 @@ def test_who_comes_late_finds_the_whole_device_and_its_states(late: Controller) 
     assert late.last(f"{PLACE.base}/state") == b"idle"
 
 
-def test_a_command_goes_round_and_its_echo_is_what_became_of_it(
-    late: Controller, box: Box
-) -> None:
+def test_a_command_goes_round_and_its_echo_is_what_became_of_it(late: Controller, box: Box) -> None:
     late.set("volume", b"35")
     until(lambda: late.last(f"{PLACE.base}/volume") == b"35")
     late.set("mute", b"ON")
