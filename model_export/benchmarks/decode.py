@@ -17,6 +17,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,7 @@ def copy_bandwidth(threads: int) -> float:
     source = np.ones(COPIED, np.uint8)
     target = np.empty_like(source)
     edges = np.linspace(0, COPIED, threads + 1).astype(int)
-    pieces = [slice(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+    pieces = [slice(a, b) for a, b in pairwise(edges)]
     rates = []
     with ThreadPoolExecutor(threads) as pool:
         for _ in range(9):

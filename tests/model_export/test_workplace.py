@@ -105,7 +105,7 @@ def test_a_gate_that_fails_says_what_to_do():
     ):
         gates.judged("tokenizer", gate, 0.8)
     assert gates.judged("tokenizer", gate, 0.8, bar=0.7)["gate.tokenizer.agreement.bar"] == 0.7
-    with pytest.raises(GateFailed, match="more than 0.1"):
+    with pytest.raises(GateFailed, match=r"more than 0\.1"):
         gates.judged("flow", Gate("v", "l1", 0.1), 0.2)
 
 

@@ -1,4 +1,4 @@
-"""The published folders of GLM-4-Voice with random weights at small width, written as publishers do."""
+"""The published folders of GLM-4-Voice, random weights at small width, as publishers write them."""
 
 from __future__ import annotations
 

@@ -114,13 +114,10 @@ def open_published(
         raise CheckpointError("\n".join(faults))
     places = (lm, tokenizer, decoder)
     licences = [path for folder in places for path in sorted(folder.glob("LICENSE*"))]
-    return Published(
-        *hearing, *speaking, sizes, flow, hift, lm / "tokenizer.model", licences[0] if licences else None,
-        tuple(
-            path for folder in (tokenizer, lm, decoder)
-            for path in sorted(folder.iterdir()) if path.is_file()
-        ),
-    )  # fmt: skip
+    files = [path for folder in places for path in sorted(folder.iterdir()) if path.is_file()]
+    licence = licences[0] if licences else None
+    vocabulary = lm / "tokenizer.model"
+    return Published(*hearing, *speaking, sizes, flow, hift, vocabulary, licence, tuple(files))
 
 
 Opened = TypeVar("Opened")
