@@ -65,11 +65,11 @@ def calibrate(
         ExportError: no feeds, a tensor that is not there, or values that are not finite.
     """
     seen = {name: Magnitudes() for name in tensors}
-    session = _session(_with_outputs(model, tensors))
+    running = session(_with_outputs(model, tensors))
     runs = 0
     for feed in feeds:
         runs += 1
-        for name, values in zip(tensors, session.run(list(tensors), dict(feed)), strict=True):
+        for name, values in zip(tensors, running.run(list(tensors), dict(feed)), strict=True):
             if not np.isfinite(values).all():
                 raise ExportError(
                     f"{name}: is not finite on feed {runs}; check the feeds or the graph"
@@ -86,10 +86,10 @@ def channel_magnitudes(
     model: onnx.ModelProto, feeds: Feeds, tensors: Sequence[str]
 ) -> dict[str, npt.NDArray[np.float32]]:
     """The greatest magnitude of each channel (last axis) of each tensor over all feeds."""
-    session = _session(_with_outputs(model, tensors))
+    running = session(_with_outputs(model, tensors))
     seen: dict[str, npt.NDArray[np.float32]] = {}
     for feed in feeds:
-        for name, values in zip(tensors, session.run(list(tensors), dict(feed)), strict=True):
+        for name, values in zip(tensors, running.run(list(tensors), dict(feed)), strict=True):
             found = np.abs(values).reshape(-1, values.shape[-1]).max(axis=0, initial=0.0)
             seen[name] = np.maximum(seen.get(name, found), found)
     if not seen and tensors:
@@ -101,11 +101,11 @@ def output_errors(
     reference: onnx.ModelProto, candidate: onnx.ModelProto, feeds: Feeds
 ) -> dict[str, float]:
     """For each output, ``|candidate - reference| / |reference|`` (2-norms over all feeds)."""
-    sessions = (_session(reference), _session(candidate))
+    sessions = (session(reference), session(candidate))
     names = [item.name for item in reference.graph.output]
     wrong, whole = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0)
     for feed in feeds:
-        expected, found = (session.run(names, dict(feed)) for session in sessions)
+        expected, found = (running.run(names, dict(feed)) for running in sessions)
         for name, a, b in zip(names, expected, found, strict=True):
             a64, b64 = a.astype(np.float64), b.astype(np.float64)
             wrong[name] += float(np.square(b64 - a64).sum())
@@ -128,7 +128,8 @@ def _with_outputs(model: onnx.ModelProto, tensors: Sequence[str]) -> onnx.ModelP
     return copy
 
 
-def _session(model: onnx.ModelProto) -> ort.InferenceSession:
+def session(model: onnx.ModelProto) -> ort.InferenceSession:
+    """One thread on the CPU."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3

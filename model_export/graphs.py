@@ -5,6 +5,7 @@ Opset 18 through the dynamo exporter: the form with the fewest nodes and no shap
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,11 +15,15 @@ from typing import Any
 import onnx
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.export import Dim
 
 from model_export.onnx_graph import strip_traces
 
 OPSET = 18
+OpenDims = Mapping[str, Mapping[int, str]]
+TRANSPOSED = ".T"
+"""Ends the name of a weight [K, N] that the module holds as [N, K]."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ def export_step(
     feeds: Sequence[Feed],
     outputs: Sequence[str],
     path: Path,
-    open_outputs: Mapping[str, Mapping[int, str]] | None = None,
+    open_outputs: OpenDims | None = None,
 ) -> None:
     """Write ``step(*feeds) -> outputs`` as ONNX.
 
@@ -44,24 +49,67 @@ def export_step(
     Raises:
         RuntimeError: the exporter returned nothing.
     """
-    dims = [dict.fromkeys(feed.open, Dim.AUTO) for feed in feeds]
-    arguments: tuple[Any, ...] = tuple(feed.example for feed in feeds)
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # the exporter's own deprecations
-        program = torch.onnx.export(
-            step.eval(), arguments,
-            input_names=[feed.name for feed in feeds], output_names=list(outputs),
-            dynamic_shapes=(tuple(dims),), opset_version=OPSET, dynamo=True,
-            external_data=False, verbose=False,
-        )  # fmt: skip
-    if program is None:
-        raise RuntimeError(f"{path.name}: the exporter returned no program")
-    proto = program.model_proto
-    _name_open_dims(proto.graph.input, {feed.name: feed.open for feed in feeds})
-    _name_open_dims(proto.graph.output, open_outputs or {})
-    strip_traces(proto)
+    proto = finished(_traced(step, feeds, outputs), _open(feeds), open_outputs)
     onnx.checker.check_model(proto)
     onnx.save(proto, str(path))
+
+
+def skeleton(step: nn.Module, feeds: Sequence[Feed], outputs: Sequence[str]) -> onnx.ModelProto:
+    """The graph of a step that was made, with its feeds, under ``FakeTensorMode``.
+
+    Its weights have shapes and no values, so a model of any size can be traced. They come back as
+    inputs of the graph, after the feeds, named as in the module.
+    """
+    program = _traced(step, feeds, outputs)
+    graph = program.model.graph
+    for name, value in list(graph.initializers.items()):
+        if isinstance(getattr(value.const_value, "raw", None), FakeTensor):
+            del graph.initializers[name]
+            value.const_value = None  # or the optimiser would want to fold what is not there
+            graph.inputs.append(value)
+    return finished(program, _open(feeds))
+
+
+def finished(
+    program: torch.onnx.ONNXProgram,
+    open_inputs: OpenDims | None = None,
+    open_outputs: OpenDims | None = None,
+) -> onnx.ModelProto:
+    """The optimised graph, its transposed weights and open dims under names that mean something."""
+    for node in program.model.graph:
+        turned = node.op_type == "Transpose" and list(node.attributes["perm"].value) == [1, 0]
+        if turned and node.inputs[0].name in program.model.graph.initializers:
+            # Folding keeps this name and drops the weight's own.
+            node.outputs[0].name = f"{node.inputs[0].name}{TRANSPOSED}"
+    program.optimize()
+    proto = program.model_proto
+    _name_open_dims(proto.graph.input, open_inputs or {})
+    _name_open_dims(proto.graph.output, open_outputs or {})
+    strip_traces(proto)
+    return proto
+
+
+def _open(feeds: Sequence[Feed]) -> OpenDims:
+    return {feed.name: feed.open for feed in feeds}
+
+
+def _traced(
+    step: nn.Module, feeds: Sequence[Feed], outputs: Sequence[str]
+) -> torch.onnx.ONNXProgram:
+    dims = [dict.fromkeys(feed.open, Dim.AUTO) for feed in feeds]
+    arguments: tuple[Any, ...] = tuple(feed.example for feed in feeds)
+    # It warns of packages that we do not use.
+    logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # the exporter's own deprecations
+        traced = torch.export.export(step.eval(), arguments, dynamic_shapes=(tuple(dims),))
+        program = torch.onnx.export(
+            traced, input_names=[feed.name for feed in feeds], output_names=list(outputs),
+            opset_version=OPSET, dynamo=True, optimize=False, external_data=False, verbose=False,
+        )  # fmt: skip
+    if program is None:
+        raise RuntimeError(f"{type(step).__name__}: the exporter returned no program")
+    return program
 
 
 def _name_open_dims(

@@ -25,6 +25,7 @@ from model_export.onnx_graph import (
     remove_unused,
     tensor_specs,
 )
+from model_export.placeholders import derived, is_placeholder
 
 F32, F16 = TensorProto.FLOAT, TensorProto.FLOAT16
 PRODUCTS = ("MatMul", "Gemm", "Conv", "ConvTranspose")
@@ -187,6 +188,8 @@ class _Job:
         return self.cast[name, kind]
 
     def _half_constant(self, name: str, renamed: str) -> TensorProto:
+        if is_placeholder(self.constants.tensors[name]):
+            return derived(self.constants.tensors[name], renamed, dtype=F16)
         values = np.asarray(self.constants.array(name), np.float32)
         if values.size and np.abs(values).max() > np.finfo(np.float16).max:
             raise ExportError(f"{name}: has values beyond fp16; keep the node that reads it")

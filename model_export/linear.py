@@ -9,6 +9,7 @@ import onnx
 from onnx import NodeProto, helper, numpy_helper
 
 from model_export.onnx_graph import Constants, attribute, matches, node_label
+from model_export.placeholders import derived, is_placeholder
 
 
 def split_gemms(graph: onnx.GraphProto, exclude: Sequence[str], op_types: Sequence[str]) -> None:
@@ -16,7 +17,8 @@ def split_gemms(graph: onnx.GraphProto, exclude: Sequence[str], op_types: Sequen
     constants = Constants(graph)
     nodes: list[NodeProto] = []
     for node in graph.node:
-        if node.op_type == "Gemm" and "Gemm" in op_types and not matches(node_label(node), exclude):
+        known = node.op_type == "Gemm" and "Gemm" in op_types
+        if known and not any(matches(name, exclude) for name in (node_label(node), node.input[1])):
             nodes += _split_gemm(graph, constants, node)
         else:
             nodes.append(node)
@@ -31,6 +33,10 @@ def _split_gemm(graph: onnx.GraphProto, constants: Constants, node: NodeProto) -
     weight = node.input[1]
     if attribute(node, "transB", 0):
         weight += "__transposed"
+        tensor = constants.tensors[node.input[1]]
+        if weight not in constants and is_placeholder(tensor):
+            graph.initializer.append(derived(tensor, weight, turn=True))
+            constants.tensors[weight] = graph.initializer[-1]
         if weight not in constants:
             turned = np.ascontiguousarray(constants.array(node.input[1]).T)
             graph.initializer.append(numpy_helper.from_array(turned, weight))

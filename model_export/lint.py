@@ -72,25 +72,28 @@ def check(path: Path, spec: EngineSpec | Part | None = None) -> None:
         LintError: with every finding.
         ExportError: the file cannot be read.
     """
-    findings = lint(load(path), spec)
+    # Without the weights: a 9 B model must not fill the memory only to be looked at.
+    findings = lint(load(path, weights=False), spec, path)
     if findings:
         raise LintError(str(path), findings)
 
 
-def lint(model: onnx.ModelProto, spec: EngineSpec | Part | None = None) -> list[Finding]:
-    """Every finding in ``model``; empty when it may be shipped."""
-    constants = Constants(model.graph)
+def lint(
+    model: onnx.ModelProto, spec: EngineSpec | Part | None = None, path: Path | None = None
+) -> list[Finding]:
+    """Every finding in ``model``, which may lie at ``path``; empty when it may be shipped."""
+    constants = Constants(model.graph, path.parent if path else None)
     findings = [*_operators(model), *_opset(model), *_traces(model)]
     findings += _axes(model.graph, constants)
     findings += _quantisation(model.graph, constants)
     findings += _interface(model, spec)
-    findings += _validity(model)
+    findings += _validity(model, path)
     return findings
 
 
-def _validity(model: onnx.ModelProto) -> Iterator[Finding]:
+def _validity(model: onnx.ModelProto, path: Path | None) -> Iterator[Finding]:
     try:
-        onnx.checker.check_model(model)
+        onnx.checker.check_model(str(path) if path else model)
     except onnx.checker.ValidationError as error:
         yield Finding("invalid", model.graph.name or "graph", " ".join(str(error).split())[:300])
 

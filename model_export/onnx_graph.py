@@ -26,9 +26,13 @@ class ExportError(Exception):
 
 
 class Constants:
-    """Constant tensors by name: initializers and ``Constant`` nodes, decoded on demand."""
+    """Constant tensors by name: initializers and ``Constant`` nodes, decoded on demand.
 
-    def __init__(self, graph: onnx.GraphProto) -> None:
+    ``folder`` is where external data lies, for a model that was loaded without.
+    """
+
+    def __init__(self, graph: onnx.GraphProto, folder: Path | None = None) -> None:
+        self.folder = "" if folder is None else str(folder)
         self.tensors: dict[str, onnx.TensorProto] = {item.name: item for item in graph.initializer}
         for node in graph.node:
             if node.op_type == "Constant" and node.attribute and node.attribute[0].name == "value":
@@ -39,7 +43,7 @@ class Constants:
 
     def array(self, name: str) -> npt.NDArray[np.generic]:
         """The value of a constant."""
-        return np.asarray(numpy_helper.to_array(self.tensors[name]))
+        return np.asarray(numpy_helper.to_array(self.tensors[name], self.folder))
 
 
 def opset_of(model: onnx.ModelProto) -> int:
@@ -129,8 +133,8 @@ def _tensor_spec(item: onnx.ValueInfoProto) -> TensorSpec:
         raise ExportError(f"{item.name}: {' '.join(str(error).split())}; rename it") from error
 
 
-def load(path: Path) -> onnx.ModelProto:
-    """Read a model with its external data.
+def load(path: Path, *, weights: bool = True) -> onnx.ModelProto:
+    """Read a model, with its external data or with ``weights=False`` without.
 
     Raises:
         ExportError: it cannot be read.
@@ -138,7 +142,7 @@ def load(path: Path) -> onnx.ModelProto:
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     try:
-        return onnx.load(path)
+        return onnx.load(path, load_external_data=weights)
     except (OSError, DecodeError, onnx.checker.ValidationError) as error:
         raise ExportError(f"{path}: cannot be read ({error}); export it again") from error
 

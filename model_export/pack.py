@@ -43,6 +43,7 @@ def pack(
     files: Mapping[str, Path],
     *,
     replace: bool = False,
+    link: bool = False,
 ) -> Bundle:
     """Write a bundle.
 
@@ -52,6 +53,8 @@ def pack(
         parts: graphs by part name; stored as ``<part>.onnx``.
         files: other files by name (tokenizer, voices), stored under their own file names.
         replace: whether a bundle already at ``target`` may be replaced.
+        link: give graphs and weights, which the caller will not touch again, a second name instead
+            of copying them, where the file system can.
 
     Returns:
         The bundle, opened and verified.
@@ -66,7 +69,7 @@ def pack(
     target.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
-        _fill(work, head, parts, files)
+        _fill(work, head, parts, files, link)
         Bundle.open(work)
         work.chmod(0o755)  # mkdtemp makes it private
         _put_in_place(work, target)
@@ -78,14 +81,18 @@ def pack(
 
 
 def _fill(
-    work: Path, head: ManifestHead, parts: Mapping[str, PartSource], files: Mapping[str, Path]
+    work: Path,
+    head: ManifestHead,
+    parts: Mapping[str, PartSource],
+    files: Mapping[str, Path],
+    link: bool,
 ) -> None:
     extra = {name: _store(path, work, path.name) for name, path in files.items()}
     graphs = {}
     for name, source in parts.items():
-        graphs[name] = _part(name, source, work)
+        graphs[name] = _part(name, source, work, link)
         for path in source.external:
-            extra[f"{name}.{path.name}"] = _store(path, work, path.name)
+            extra[f"{name}.{path.name}"] = _store(path, work, path.name, link)
     # model_validate and not the constructor: the head was validated, the whole was not.
     manifest = Manifest.model_validate({**dict(head), "parts": graphs, "files": extra})
     text = manifest.model_dump_json(indent=1)
@@ -93,12 +100,12 @@ def _fill(
     _sync_directory(work)
 
 
-def _part(name: str, source: PartSource, work: Path) -> Part:
-    model = load(source.model)
+def _part(name: str, source: PartSource, work: Path, link: bool) -> Part:
+    model = load(source.model, weights=False)
     inputs, outputs, state = tensor_specs(model)
     lint.check(source.model)
     _check_precision(name, model, source.precision)
-    stored = _store(source.model, work, f"{name}.onnx")
+    stored = _store(source.model, work, f"{name}.onnx", link)
     return Part(
         **dict(stored),
         precision=source.precision,
@@ -123,9 +130,15 @@ def _check_precision(name: str, model: onnx.ModelProto, precision: Precision) ->
         raise ExportError(f"part {name}: is {' or '.join(allowed)} and not {precision}; say so")
 
 
-def _store(source: Path, work: Path, name: str) -> StoredFile:
-    """Copy one file into ``work``, hashing what is written."""
+def _store(source: Path, work: Path, name: str, link: bool = False) -> StoredFile:
+    """Copy one file into ``work``, hashing what is written; or link it, hashing what is there."""
     target = work / name
+    if link and _linked(source, target):
+        with target.open("rb") as reader:
+            digest = hashlib.sha256()
+            while block := reader.read(BLOCK):
+                digest.update(block)
+        return StoredFile(file=name, bytes=target.stat().st_size, sha256=digest.hexdigest())
     digest, size = hashlib.sha256(), 0
     with source.open("rb") as reader, target.open("xb") as writer:
         while block := reader.read(BLOCK):
@@ -135,6 +148,14 @@ def _store(source: Path, work: Path, name: str) -> StoredFile:
         writer.flush()
         os.fsync(writer.fileno())
     return StoredFile(file=name, bytes=size, sha256=digest.hexdigest())
+
+
+def _linked(source: Path, target: Path) -> bool:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without links
+        return False
+    return True
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -41,6 +41,7 @@ from model_export.onnx_graph import (
     node_label,
     remove_unused,
 )
+from model_export.placeholders import derived, is_placeholder
 from model_export.rounding import (
     BLOCK,
     INT8,
@@ -89,7 +90,7 @@ def quantize(
         percent: share of activation magnitudes to keep in range; 100 keeps all.
         ranges: magnitudes that are known already, by tensor; then no feeds are needed.
         smooth: SmoothQuant's alpha (``w8a8`` alone, wants feeds); None leaves weights as they are.
-        exclude: patterns (``*``, ``?``) of node names to leave in float.
+        exclude: patterns (``*``, ``?``) of nodes to leave in float, by name or by their weight's.
         op_types: of MatMul, Gemm, Conv and ConvTranspose, those to quantise.
         embeddings: patterns of constant names; fp32 Gather tables to store as fp16. By name,
             because tables of sines and cosines are gathered too and must stay exact.
@@ -100,7 +101,7 @@ def quantize(
     """
     work = onnx.ModelProto()
     work.CopyFrom(model)
-    check_patterns("exclude", exclude, [node_label(node) for node in work.graph.node])
+    check_patterns("exclude", exclude, [name for node in work.graph.node for name in _names(node)])
     # First, because the converter writes down the types that it infers from what is there.
     work = at_opset(work, _opset(work, mode))
     split_gemms(work.graph, exclude, op_types)
@@ -149,7 +150,7 @@ class _Job:
         return chosen, skipped
 
     def _why_not(self, node: NodeProto, exclude: Sequence[str]) -> str:
-        if matches(node_label(node), exclude):
+        if any(matches(name, exclude) for name in _names(node)):
             return "excluded"
         weight = self.constants.tensors.get(node.input[1])
         if weight is None:
@@ -220,34 +221,59 @@ class _Job:
         result = f"{name}__dq{axis}"
         if result in self._made:
             return result
-        values = np.asarray(self.constants.array(name), np.float64)
-        others = tuple(index for index in range(values.ndim) if index != axis)
-        kind = _float(self.constants.tensors[name].data_type)
-        scale = scale_of(np.abs(values).max(axis=others), INT8, kind)
-        shape = [-1 if index == axis else 1 for index in range(values.ndim)]
-        inputs = [
-            self._store(f"{name}__int8_{axis}", _codes(values, scale.reshape(shape))),
-            self._store(f"{name}__scale_{axis}", scale),
-            self._store(f"{name}__zero_{axis}", np.zeros(scale.shape, np.int8)),
-        ]
+        tensor = self.constants.tensors[name]
+        inputs = self._later(tensor, axis) if is_placeholder(tensor) else self._now(tensor, axis)
         made.append(
             helper.make_node("DequantizeLinear", inputs, [result], f"{name}__DQ{axis}", axis=axis)
         )
         self._made[result] = name
         return result
 
+    def _now(self, tensor: TensorProto, axis: int) -> list[str]:
+        name = tensor.name
+        values = np.asarray(self.constants.array(name), np.float64)
+        others = tuple(index for index in range(values.ndim) if index != axis)
+        kind = _float(self.constants.tensors[name].data_type)
+        scale = scale_of(np.abs(values).max(axis=others), INT8, kind)
+        shape = [-1 if index == axis else 1 for index in range(values.ndim)]
+        return [
+            self._store(f"{name}__int8_{axis}", _codes(values, scale.reshape(shape))),
+            self._store(f"{name}__scale_{axis}", scale),
+            self._store(f"{name}__zero_{axis}", np.zeros(scale.shape, np.int8)),
+        ]
+
+    def _later(self, tensor: TensorProto, axis: int) -> list[str]:
+        """Codes and scales that are worked out when the weight is read."""
+        name, width = tensor.name, [tensor.dims[axis]]
+        codes = derived(tensor, f"{name}__int8_{axis}", dtype=TensorProto.INT8, role="int8")
+        scale = derived(tensor, f"{name}__scale_{axis}", dims=width, role="scale")
+        zero = self._store(f"{name}__zero_{axis}", np.zeros(width, np.int8))
+        return [self._add(codes), self._add(scale), zero]
+
+    def _add(self, tensor: TensorProto) -> str:
+        if tensor.name not in self.constants:
+            self.graph.initializer.append(tensor)
+            self.constants.tensors[tensor.name] = tensor
+        return tensor.name
+
     def _blocks(self, name: str, made: list[NodeProto]) -> str:
         """Store weight ``name`` [K, N] as int4 with one scale for each BLOCK values of K."""
         result = f"{name}__dq4"
         if result in self._made:
             return result
-        kind = _float(self.constants.tensors[name].data_type)
-        codes, scale = int4_blocks(np.asarray(self.constants.array(name), np.float32), kind)
-        inputs = [
-            self._store_int4(f"{name}__int4", codes),
-            self._store(f"{name}__scale4", scale),
-            self._store_int4(f"{name}__zero4", np.zeros(scale.shape, np.int8)),
-        ]
+        tensor = self.constants.tensors[name]
+        depth, width = tensor.dims
+        if is_placeholder(tensor):
+            shape = (depth // BLOCK, width)
+            later = derived(tensor, f"{name}__int4", dtype=TensorProto.INT4, role="int4")
+            scales = derived(tensor, f"{name}__scale4", dims=shape, role="scale4")
+            inputs = [self._add(later), self._add(scales)]
+        else:
+            kind = _float(tensor.data_type)
+            codes, scale = int4_blocks(np.asarray(self.constants.array(name), np.float32), kind)
+            shape = scale.shape
+            inputs = [self._int4(f"{name}__int4", codes), self._store(f"{name}__scale4", scale)]
+        inputs.append(self._int4(f"{name}__zero4", np.zeros(shape, np.int8)))
         made.append(
             helper.make_node(
                 "DequantizeLinear", inputs, [result], f"{name}__DQ4", axis=0, block_size=BLOCK
@@ -256,15 +282,15 @@ class _Job:
         self._made[result] = name
         return result
 
-    def _store_int4(self, name: str, codes: Int8s) -> str:
-        if name not in self.constants:
-            tensor = TensorProto(
-                name=name, data_type=TensorProto.INT4, dims=codes.shape,
+    def _int4(self, name: str, codes: Int8s) -> str:
+        return self._add(
+            TensorProto(
+                name=name,
+                data_type=TensorProto.INT4,
+                dims=codes.shape,
                 raw_data=pack_int4(codes).tobytes(),
-            )  # fmt: skip
-            self.graph.initializer.append(tensor)
-            self.constants.tensors[name] = tensor
-        return name
+            )
+        )
 
     def _gather(self, node: NodeProto) -> list[NodeProto]:
         """Gather fp16 rows, then cast back only what was gathered."""
@@ -281,11 +307,7 @@ class _Job:
         return [node, cast]
 
     def _store(self, name: str, values: npt.NDArray[np.generic]) -> str:
-        if name not in self.constants:
-            tensor = numpy_helper.from_array(np.asarray(values), name)
-            self.graph.initializer.append(tensor)
-            self.constants.tensors[name] = tensor
-        return name
+        return self._add(numpy_helper.from_array(np.asarray(values), name))
 
 
 def _tables(
@@ -303,6 +325,11 @@ def _tables(
     ]
     check_patterns("embeddings", patterns, [node.input[0] for node in gathers])
     return [node for node in gathers if matches(node.input[0], patterns)]
+
+
+def _names(node: NodeProto) -> tuple[str, ...]:
+    """What a node may be called: its label, and its weight (exporters number nodes)."""
+    return (node_label(node), node.input[1]) if len(node.input) > 1 else (node_label(node),)
 
 
 def _opset(model: onnx.ModelProto, mode: Mode) -> int:

@@ -107,7 +107,7 @@ def _converted(
         op_types = ("MatMul", "Gemm", "Conv")
         return quantize(plain, "w8", exclude=exact, op_types=op_types).model, "w8"
     if wanted == "int4":
-        plain = quantize(plain, "w4", exclude=_near(plain, ("*output_layer*",))).model
+        plain = quantize(plain, "w4", exclude=_near(plain, ("*output_layer*", "head.*"))).model
     tables = [pattern for pattern in policy.tables if _names(plain, pattern)]
     half = to_half(plain, keep=exact, tables=tables, constant_only=policy.constant_only)
     return half, "w4" if wanted == "int4" else "fp16"

@@ -18,7 +18,7 @@ from services.exit_codes import ExitCode
 
 COMMANDS = (
     "demo", "talk", "run", "devices", "config", "doctor", "bundle", "mcp", "eval", "bench",
-    "engine", "plan",
+    "engine", "export", "plan",
 )  # fmt: skip
 
 # By name, so that an error's module is imported only by the command that can raise it.

@@ -24,6 +24,8 @@ class Checkpoint(Protocol):
 
     def read(self, name: str) -> npt.NDArray[np.float32]: ...
 
+    def rows(self, name: str, start: int, stop: int) -> npt.NDArray[np.float32]: ...
+
 
 def check_layout(checkpoint: Checkpoint, expected: Shapes, ignored: Sequence[str] = ()) -> None:
     """Compare names and shapes; the numbers are not read.

@@ -54,12 +54,19 @@ class PickledCheckpoint:
         return {name: tuple(tensor.shape) for name, tensor in self._tensors.items()}
 
     def read(self, name: str) -> npt.NDArray[np.float32]:
-        """A tensor as float32, in memory of its own.
+        """A tensor as float32, in memory of its own; see ``rows``."""
+        return self._floats(name, self._tensors[name])
+
+    def rows(self, name: str, start: int, stop: int) -> npt.NDArray[np.float32]:
+        """Rows ``start`` to ``stop`` of the first axis as float32.
 
         Raises:
             CheckpointError: it has values that are not finite.
         """
-        values = self._tensors[name].to(torch.float32, copy=True).numpy()
+        return self._floats(name, self._tensors[name][start:stop])
+
+    def _floats(self, name: str, tensor: Tensor) -> npt.NDArray[np.float32]:
+        values = tensor.to(torch.float32, copy=True).numpy()
         if not np.isfinite(values).all():
             raise CheckpointError(f"{self.where}: {name} has values that are not finite")
         return np.asarray(values, np.float32)

@@ -318,3 +318,60 @@ def test_weights_beside_the_graph_are_packed_with_it(tmp_path):
     bundle = pack(tmp_path / "bundle", graphs.head(), {"lm": source}, {})
     assert bundle.file("lm.lm.weights").name == "lm.weights"
     OnnxCpuEngine(bundle.part("lm")).warm_up({"T": 2})
+
+
+def outlying():
+    """A norm whose third channel is a hundred times the others, and the layer behind it."""
+    nodes = [
+        helper.make_node("LayerNormalization", ["x", "gain", "shift"], ["n"], "norm", axis=-1),
+        helper.make_node("MatMul", ["n", "w"], ["y"], "layer"),
+    ]
+    gain = np.ones(16, np.float32)
+    gain[2] = 100.0
+    weight = graphs.weights(16, 8)
+    weight[2] /= 100.0
+    constants = [
+        graphs.constant("gain", gain), graphs.constant("shift", np.zeros(16, np.float32)),
+        graphs.constant("w", weight),
+    ]  # fmt: skip
+    ends = [graphs.value("x", ["T", 16])], [graphs.value("y", ["T", 8])]
+    return graphs.model(nodes, *ends, constants)
+
+
+def test_smoothing_moves_outliers_into_the_weights():
+    feeds = [{"x": np.random.default_rng(0).standard_normal((32, 16)).astype(np.float32)}]
+    made = outlying()
+    rough = quantize(made, "w8a8", feeds=feeds).model
+    smooth = quantize(made, "w8a8", feeds=feeds, smooth=0.5).model
+    errors = [output_errors(made, small, feeds)["y"] for small in (rough, smooth)]
+    assert errors[1] < 0.3 * errors[0]
+    assert lint(smooth) == []
+
+
+def test_smoothing_leaves_alone_what_something_else_reads():
+    made = outlying()
+    made.graph.node.append(helper.make_node("MatMul", ["x", "w"], ["z"], "other"))
+    made.graph.output.append(graphs.value("z", ["T", 8]))
+    feeds = [{"x": np.random.default_rng(0).standard_normal((32, 16)).astype(np.float32)}]
+    smooth = quantize(made, "w8a8", feeds=feeds, smooth=0.5).model
+    np.testing.assert_array_equal(arrays(smooth)["gain"], arrays(made)["gain"])
+
+
+def test_int4_has_a_scale_for_each_128_values_of_a_channel():
+    made = graphs.perceptron(width=128)
+    result = quantize(made, "w4")
+    assert set(result.nodes) == {"up", "down"}
+    stored = {item.name: item for item in result.model.graph.initializer}
+    assert list(stored["w2__scale4"].dims) == [2, 128]
+    assert stored["w2__int4"].data_type == onnx.TensorProto.INT4
+    codes = numpy_helper.to_array(stored["w2__int4"]).astype(np.int8)
+    weight = graphs.weights(256, 128, seed=7)
+    scale = np.repeat(numpy_helper.to_array(stored["w2__scale4"]), 128, axis=0)
+    assert np.abs(codes * scale - weight).max() <= scale.max() / 2 * 1.0001
+    assert lint(result.model) == []
+
+
+def test_int4_leaves_other_depths_in_float():
+    result = quantize(graphs.perceptron(width=64), "w4")
+    assert result.nodes == ("down",)
+    assert "multiple of 128" in result.skipped["up"]

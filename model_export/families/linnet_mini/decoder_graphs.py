@@ -13,9 +13,8 @@ from torch.export import Dim
 from device.sound.mel import N_MELS
 from model_export.families.linnet_mini.speech_decoder import SpeechDecoder
 from model_export.families.linnet_mini.vocoder import PITCH, Vocoder
-from model_export.onnx_graph import strip_traces
+from model_export.graphs import OPSET, finished
 
-OPSET = 18
 EXAMPLE = 3  # length of the example chunk: neither 1 nor a width, so no dimension is mistaken
 
 
@@ -76,15 +75,15 @@ def _export(
             dynamic_shapes=(*(dims for _, dims in feeds.values()), tuple({} for _ in state)),
             opset_version=OPSET,
             dynamo=True,
+            optimize=False,
             external_data=False,
             verbose=False,
         )
     if program is None:
         raise RuntimeError("the exporter returned no program")
-    proto = program.model_proto
+    proto = finished(program)
     for value in proto.graph.output:  # the exporter writes products such as 8*tokens
         if value.name in outputs:
             value.type.tensor_type.shape.dim[-1].dim_param = outputs[value.name]
-    strip_traces(proto)
     onnx.checker.check_model(proto)
     onnx.save(proto, str(path))

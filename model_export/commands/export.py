@@ -1,0 +1,129 @@
+"""``linnet export``: checkpoints of a speech model to a bundle that the box runs."""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from device.bundle import Bundle
+from model_export.onnx_graph import ExportError
+
+MAX_CLIPS, MAX_SECONDS = 48, 30
+RATE = 16_000
+BAR_WIDTH = 24
+
+
+def run(args: argparse.Namespace) -> Bundle:
+    """Export what ``args`` asks for and say what came of it.
+
+    ``args`` has family, out, precision, speech, smooth, head, gate, release and, by family,
+    tokenizer, lm, decoder or weights, vocabulary.
+    """
+    if args.out.exists() and args.family != "linnet-mini":
+        raise ExportError(f"{args.out}: exists; choose another place or remove it")
+    progress = Progress()
+    bundle = _FAMILIES[args.family](args, progress)
+    progress.end()
+    for name, value in sorted(bundle.manifest.evaluation.items()):
+        print(f"  {name:<40} {value:g}")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    size = sum(entry.bytes for entry in bundle.manifest.stored()) / 1e9
+    print(f"{bundle.root}: {size:.2f} GB; the export needed at most {peak:.2f} GiB of memory")
+    return bundle
+
+
+class Progress:
+    """One line on a terminal that fills up; plain lines elsewhere."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+        self._part, self._parts = 0, 1
+
+    def __call__(self, line: str) -> None:
+        """Say what is being done; ``[2/7] name`` tells how far along it is."""
+        if line.startswith("["):
+            done, _, rest = line[1:].partition("]")[0].partition("/")
+            self._part, self._parts = int(done) - 1, int(rest)
+        if not self._live:
+            print(line, file=sys.stderr, flush=True)
+            return
+        filled = round(BAR_WIDTH * self._part / self._parts)
+        bar = "█" * filled + "░" * (BAR_WIDTH - filled)
+        print(f"\r\x1b[K{bar} {line}", end="", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._live:
+            print(file=sys.stderr)
+
+
+def _glm_4_voice(args: argparse.Namespace, said: Callable[[str], None]) -> Bundle:
+    from model_export.families.glm_4_voice.export import Wishes, export
+    from model_export.families.glm_4_voice.licence import NOTICE
+    from model_export.families.glm_4_voice.published import open_published
+
+    print(NOTICE, file=sys.stderr)
+    wishes = Wishes(args.precision, args.head, args.smooth, bars(args.gate), args.release)
+    published = open_published(args.tokenizer, args.lm, args.decoder)
+    return export(published, read_speech(args.speech), wishes, args.out, said)
+
+
+def _linnet_mini(args: argparse.Namespace, said: Callable[[str], None]) -> Bundle:
+    from model_export.families.linnet_mini.export import Checkpoints, Speech, export
+
+    if args.precision == "int4":
+        raise ExportError("linnet-mini: is too small for int4; choose fp16 or int8")
+    return export(
+        Checkpoints.kept(args.weights, args.vocabulary), Speech(read_speech(args.speech)), args.out,
+        precision=args.precision, version=args.release, smooth=args.smooth, bars=bars(args.gate),
+        said=said,
+    )  # fmt: skip
+
+
+_FAMILIES: Mapping[str, Callable[[argparse.Namespace, Callable[[str], None]], Bundle]] = {
+    "glm-4-voice": _glm_4_voice,
+    "linnet-mini": _linnet_mini,
+}
+
+
+def read_speech(folder: Path) -> list[np.ndarray]:  # type: ignore[type-arg]
+    """Recordings (WAV, FLAC) of a folder at 16 kHz, the first channel, at most 30 s of each.
+
+    Raises:
+        ExportError: there are none, or one cannot be read.
+    """
+    files = sorted(path for path in folder.glob("*") if path.suffix.lower() in (".wav", ".flac"))
+    if not files:
+        raise ExportError(f"{folder}: holds no recordings to calibrate on")
+    found = []
+    for path in files[:MAX_CLIPS]:
+        try:
+            with soundfile.SoundFile(path) as sound:
+                pcm = sound.read(MAX_SECONDS * sound.samplerate, dtype="float32", always_2d=True)
+                found.append(soxr.resample(pcm[:, 0], sound.samplerate, RATE).astype(np.float32))
+        except (OSError, soundfile.SoundFileError) as error:
+            raise ExportError(f"{path}: is no recording that can be read") from error
+    return found
+
+
+def bars(gates: list[str] | None) -> dict[str, float]:
+    """``["lm=0.7"]`` → ``{"lm": 0.7}``.
+
+    Raises:
+        ExportError: not ``part=number``.
+    """
+    found = {}
+    for text in gates or ():
+        part, _, number = text.partition("=")
+        try:
+            found[part] = float(number)
+        except ValueError as error:
+            raise ExportError(f"--gate {text}: is not like lm=0.8") from error
+    return found

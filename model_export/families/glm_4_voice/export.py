@@ -1,0 +1,252 @@
+"""The published GLM-4-Voice as a bundle: seven graphs, each kept when it is finished.
+
+What runs in which precision follows what it is bound by. The language model is bound by the bytes
+it reads: int4 or int8. Tokenizer and estimator are bound by arithmetic: int8 products. Vocoder and
+flow encoder gain nothing from int8: fp16 products. Pitch and length regulator are small and
+brittle: fp32.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from device.bundle import Bundle, Hardware, ManifestHead, Schedule
+from model_export import gates, lint
+from model_export.checkpoints.ranks import SPECIALS
+from model_export.families.glm_4_voice import decoder_graphs
+from model_export.families.glm_4_voice import speech as feeds_of
+from model_export.families.glm_4_voice.licence import LICENCE, NOTICE
+from model_export.families.glm_4_voice.published import Published
+from model_export.families.glm_4_voice.speech import Floats, Heard
+from model_export.families.glm_4_voice.tokenizer_graph import export_tokenizer
+from model_export.families.glm_stream import HeadKind, Plan, Wanted, export_streamed
+from model_export.gates import Gate
+from model_export.pack import pack
+from model_export.parts import Form, Recipe, make_part
+from model_export.workplace import Made, Workplace
+
+LM_GATE: Mapping[Wanted, Gate] = {
+    "fp16": Gate("logits", "top1", 0.98),
+    "int8": Gate("logits", "top1", 0.90),
+    "int4": Gate("logits", "top1", 0.80),
+}
+RECIPES: Mapping[str, Recipe] = {
+    "tokenizer": Recipe(
+        profile={"M": (8, 400, 400), "T": (4, 200, 200), "P": (0, 600, 1400)},
+        gate=Gate("codes", "agreement", 0.90),
+        float_weights=("*codebook*",),
+        exact=("*codebook*", "*conv1*", "*conv2*"),
+    ),
+    "flow_encoder": Recipe(
+        profile={"T": (1, 10, 20), "P": (0, 60, 1000)},
+        gate=Gate("h", "l1", 0.02),
+        tables=("*input_embedding*",),
+    ),
+    "flow_regulator": Recipe(profile={"N": (1, 64, 1024), "F": (6, 441, 7056)}),
+    "flow_estimator": Recipe(
+        profile={"F": (4, 441, 3000)},
+        gate=Gate("v", "l1", 0.10),
+        float_weights=("*time_mlp*", "*.mlp.*"),
+        exact=("*time_mlp*", "*.mlp.*"),
+    ),
+    "hift_pitch": Recipe(profile={"T": (6, 64, 512)}),
+    "hift_decode": Recipe(
+        profile={"T": (3, 64, 512)},
+        gate=Gate("wave", "snr_db", 30.0),
+        exact=("*filters*", "*l_linear*"),
+        constant_only=True,
+    ),
+}
+FORMS: Mapping[Wanted, Mapping[str, Form]] = {
+    wanted: {
+        "tokenizer": "fp16" if wanted == "fp16" else "w8a8+fp16",
+        "flow_encoder": "fp16",
+        "flow_regulator": "fp32",
+        "flow_estimator": "fp16" if wanted == "fp16" else "w8a8+fp16",
+        "hift_pitch": "fp32",
+        "hift_decode": "fp16",
+    }
+    for wanted in ("fp16", "int8", "int4")
+}  # type: ignore[assignment]  # the literals are FORMS' own
+PARTS = ("tokenizer", "lm", *list(RECIPES)[1:])
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the caller may choose."""
+
+    precision: Wanted
+    head: HeadKind = "fp16"
+    smooth: float | None = None
+    bars: Mapping[str, float] = field(default_factory=dict)
+    """Other bars than the gates' own, by part."""
+    version: str = "1.0.0"
+
+
+def export(
+    published: Published,
+    speech: Sequence[Floats],
+    wishes: Wishes,
+    out: Path,
+    said: Callable[[str], None],
+) -> Bundle:
+    """Write the bundle.
+
+    Args:
+        published: the checked checkpoints.
+        speech: utterances at 16 kHz to calibrate on.
+        wishes: see there.
+        out: where the bundle goes; finished parts wait in a hidden directory beside it.
+        said: told what is being done.
+
+    Raises:
+        ExportError: a gate, the lint or a checkpoint; finished parts stay for the next try.
+    """
+    job = _Job(published, Heard(speech), wishes, said)
+    place = Workplace(out)
+    made: dict[str, Made] = {}
+    for number, name in enumerate(PARTS, 1):
+        said(f"[{number}/{len(PARTS)}] {name}")
+        made[name], kept = place.part(name, job.made_of(name), job.maker(name))
+        if kept:
+            said(f"[{number}/{len(PARTS)}] {name}: finished before, kept")
+    files = {"vocabulary": published.vocabulary}
+    if published.licence is not None:
+        files["licence"] = published.licence
+    parts = {name: item.source() for name, item in made.items()}
+    bundle = pack(out, _head(published, made, wishes), parts, files, link=True)
+    place.clear()
+    return bundle
+
+
+@dataclass
+class _Job:
+    published: Published
+    heard: Heard
+    wishes: Wishes
+    said: Callable[[str], None]
+
+    def made_of(self, name: str) -> str:
+        """Changes when the part would: the files, the wishes and the speech."""
+        facts = [name, repr(self.wishes), repr(self.published.tokenizer_config)]
+        facts += [repr(self.published.lm_config), repr(self.published.decoder)]
+        for path in self.published.files:
+            status = path.stat()
+            facts.append(f"{path.name} {status.st_size} {status.st_mtime_ns}")
+        digest = hashlib.sha256("\n".join(facts).encode())
+        for pcm in self.heard.pcm:
+            digest.update(pcm.tobytes())
+        return digest.hexdigest()
+
+    def maker(self, name: str) -> Callable[[Path], Made]:
+        """What makes the part in a directory."""
+        makers = {
+            "tokenizer": self._tokenizer, "lm": self._lm,
+            "flow_encoder": self._flow_encoder, "flow_regulator": self._flow_regulator,
+            "flow_estimator": self._flow_estimator,
+            "hift_pitch": self._hift_pitch, "hift_decode": self._hift_decode,
+        }  # fmt: skip
+        return makers[name]
+
+    def _listened(self) -> Heard:
+        if not self.heard.codes:
+            self.heard.listen(self.published.tokenizer())
+        return self.heard
+
+    def _part(
+        self, name: str, folder: Path, export: Callable[[Path], None], feeds: list[feeds_of.Feed]
+    ) -> Made:
+        return make_part(
+            name, folder, export, FORMS[self.wishes.precision][name], RECIPES[name], feeds,
+            bar=self.wishes.bars.get(name),
+        )  # fmt: skip
+
+    def _tokenizer(self, folder: Path) -> Made:
+        model = self.published.tokenizer()
+        path = folder / "float.onnx"
+        export_tokenizer(model, path)
+        profile, block = RECIPES["tokenizer"].profile, model.cfg.block_mels
+        feeds = feeds_of.tokenizer_feeds(path, profile, self.heard, block)
+        return self._part("tokenizer", folder, lambda to: _rename(path, to), feeds)
+
+    def _lm(self, folder: Path) -> Made:
+        plan = Plan(self.wishes.precision, self.wishes.head, self.wishes.smooth)
+        cfg = self.published.lm_config
+        done = export_streamed(
+            cfg, self.published.lm_weights, self._listened().prompts(), plan, folder, said=self.said
+        )
+        gate = LM_GATE[self.wishes.precision]
+        figures = gates.judged("lm", gate, done.figures["top1"], self.wishes.bars.get("lm"))
+        figures["gate.lm.snr_db"] = round(done.figures["snr_db"], 2)
+        lint.check(done.graph)
+        last = cfg.max_len - 1
+        profile = {"T": (1, 1, min(64, last)), "P": (0, min(512, last), last), "R": (1, 1, 8)}
+        return Made(done.graph, done.precision, profile, (done.weights,), figures)
+
+    def _flow_encoder(self, folder: Path) -> Made:
+        flow = self.published.flow()
+        feeds = feeds_of.encoder_feeds(flow, self._listened())
+        return self._part(
+            "flow_encoder", folder, partial(decoder_graphs.export_flow_encoder, flow), feeds
+        )
+
+    def _flow_regulator(self, folder: Path) -> Made:
+        flow = self.published.flow()
+        return self._part(
+            "flow_regulator", folder, partial(decoder_graphs.export_flow_regulator, flow), []
+        )
+
+    def _flow_estimator(self, folder: Path) -> Made:
+        flow = self.published.flow()
+        feeds = feeds_of.estimator_feeds(flow, self._listened())
+        return self._part(
+            "flow_estimator", folder, partial(decoder_graphs.export_flow_estimator, flow), feeds
+        )
+
+    def _hift_pitch(self, folder: Path) -> Made:
+        hift = self.published.hift()
+        export = partial(decoder_graphs.export_hift_pitch, hift)
+        return self._part("hift_pitch", folder, export, [])
+
+    def _hift_decode(self, folder: Path) -> Made:
+        hift = self.published.hift()
+        feeds = feeds_of.vocoder_feeds(self.published.flow(), self._listened())
+        return self._part(
+            "hift_decode", folder, partial(decoder_graphs.export_hift_decode, hift), feeds
+        )
+
+
+def _rename(path: Path, to: Path) -> None:
+    path.rename(to)
+
+
+def _head(published: Published, made: Mapping[str, Made], wishes: Wishes) -> ManifestHead:
+    cfg = published.lm_config
+    stored = sum(
+        path.stat().st_size for item in made.values() for path in (item.model, *item.external)
+    )
+    cache = cfg.max_len * cfg.layers * 2 * cfg.kv_heads * cfg.head_dim * 2
+    return ManifestHead(
+        family="glm_4_voice",
+        version=wishes.version,
+        languages=("zh", "en"),
+        sample_rate_in=16_000,
+        sample_rate_out=22_050,
+        schedule=Schedule(text=13, audio=26),
+        licence=LICENCE,
+        notice=NOTICE,
+        minimum_runtime="0.1.0",
+        # Weights, caches, and a share for activations and the runtime itself.
+        hardware=Hardware(memory_mb=int((stored * 1.2 + cache) / 2**20) + 1024),
+        evaluation={k: v for item in made.values() for k, v in item.figures.items()},
+        config={
+            "codes": published.tokenizer_config.codes,
+            "audio_offset": SPECIALS["<|audio_0|>"],
+            "lm_max_len": cfg.max_len,
+            "lm_head": wishes.head if wishes.precision == "int4" else wishes.precision,
+        },
+    )

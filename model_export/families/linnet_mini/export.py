@@ -1,0 +1,330 @@
+"""The built-in model as a bundle: checkpoints to four graphs, rounded, judged and packed.
+
+The one way a ``linnet_mini`` bundle is made: by ``linnet export linnet-mini`` from the weights in
+the repository, and by ``model_export.release`` from a training run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from device.bundle import Bundle, Hardware, ManifestHead, Schedule, SelfTest
+from device.engine.contract import Array, Engine
+from device.engine.onnx_cpu import OnnxCpuEngine
+from device.speech.language_model import LanguageModel
+from device.speech.tokenizer import SpeechTokenizer
+from model_export.families.glm import GlmConfig
+from model_export.families.glm_graph import export_glm
+from model_export.families.linnet_mini.decoder_graphs import export_speech_decoder, export_vocoder
+from model_export.families.linnet_mini.speech_decoder import SpeechDecoder
+from model_export.families.linnet_mini.tokenizer_graph import export_tokenizer
+from model_export.families.linnet_mini.vocoder import Vocoder
+from model_export.gates import Gate
+from model_export.onnx_graph import ExportError
+from model_export.pack import pack
+from model_export.parts import Form, Recipe, make_part, unpacked
+from model_export.training.decoder_trainer import load_weights
+from model_export.training.lm import CODES, load_lm
+from model_export.training.tokenizer import load_tokenizer
+from model_export.workplace import Made, Workplace
+from services.language.prompt import SCHEDULE, user_speech
+from services.language.vocabulary import Vocabulary
+
+Floats = npt.NDArray[np.float32]
+LM_MAX_LEN = GlmConfig(vocab=64).max_len
+MODEL_CARD = Path("docs/model_card.md")
+CALLS = 400  # of an engine that are kept to calibrate on
+ALONE = 6  # last ids of a prompt that are read one by one, as in decoding
+LICENCE = "Apache-2.0"
+NOTICE = (
+    "Trained from scratch on synthetic speech of espeak-ng (GPL-3.0 program, output unencumbered), "
+    "flite and festival voices (CMU and CSTR licences, free to redistribute), templates of "
+    "home-assistant-intents (CC BY 4.0, Open Home Foundation), CLINC150 (CC BY 3.0), "
+    "NLU-Evaluation-Data (CC BY 4.0), and labelled recordings: Picovoice benchmarks (Apache-2.0), "
+    "Mycroft Precise community data (public domain), DSPSpeech-20 (MIT), ARCTIC prompts read by "
+    "Kathleen (CC0), LJSpeech (public domain), LibriSpeech test-other (CC BY 4.0)."
+)
+# Heads and neck stay in float: there a rounding is a wrong letter or a wrong code. The tokenizer
+# looks back 72 rows; rows are the logits asked for, one but when a given text is judged.
+RECIPES: Mapping[str, Recipe] = {
+    "tokenizer": Recipe(
+        profile={"P": (0, 64, 72)},
+        gate=Gate("codes", "agreement", 0.90),
+        float_weights=("*ctc*", "*pool*", "*expand*"),
+        exact=("*ctc*", "*pool*", "*expand*", "*codebook*"),
+    ),
+    "lm": Recipe(
+        profile={"T": (1, 1, 128), "P": (0, 256, LM_MAX_LEN - 1), "R": (1, 1, 64)},
+        gate=Gate("logits", "top1", 0.90),
+        float_weights=("head.*",),
+        exact=("head.*",),
+    ),
+    "speech_decoder": Recipe(
+        profile={"tokens": (1, 10, 64)},
+        gate=Gate("mel", "l1", 0.05),
+        op_types=("Conv", "MatMul", "Gemm"),
+    ),
+    "vocoder": Recipe(
+        profile={"frames": (1, 80, 512)},
+        gate=Gate("wave", "snr_db", 30.0),
+        exact=("*basis*", "*inverse*"),
+        constant_only=True,
+    ),
+}
+PROFILES = {name: recipe.profile for name, recipe in RECIPES.items()}
+FORMS: Mapping[str, Mapping[str, Form]] = {
+    "fp32": dict.fromkeys(RECIPES, "fp32"),
+    "fp16": dict.fromkeys(RECIPES, "fp16"),
+    "int8": {"tokenizer": "w8a8", "lm": "w8a8", "speech_decoder": "w8", "vocoder": "fp32"},
+}
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """Files that training writes, or their weights as the repository keeps them."""
+
+    tokenizer: Path
+    lm: Path
+    decoder: Path
+    vocoder: Path
+    vocabulary: Path
+
+    @classmethod
+    def kept(cls, folder: Path, vocabulary: Path) -> Checkpoints:
+        """Those that ``release`` keeps in a folder."""
+        names = ("tokenizer.pt", "lm.pt", "t2m.pt", "vocoder.pt")
+        missing = [name for name in names if not (folder / name).is_file()]
+        if missing:
+            raise ExportError(f"{folder}: lacks {', '.join(missing)}")
+        return cls(*(folder / name for name in names), vocabulary)
+
+    def stamp(self) -> str:
+        """Changes when a file does."""
+        found = []
+        for path in (self.tokenizer, self.lm, self.decoder, self.vocoder, self.vocabulary):
+            file = path / "last.pt" if path.is_dir() else path
+            found.append(f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}")
+        return "\n".join(found)
+
+
+@dataclass
+class Speech:
+    """What to calibrate on: utterances at 16 kHz, and prompts where they are known already."""
+
+    pcm: Sequence[Floats]
+    prompts: Sequence[Sequence[int]] = ()
+    codes: list[list[int]] = field(default_factory=list)
+
+
+class Recorder:
+    """An engine that remembers what it was fed."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.spec, self.backend, self._engine = engine.spec, engine.backend, engine
+        self.feeds: list[dict[str, Array]] = []
+        self.new_state = engine.new_state
+        self.warm_up, self.close = engine.warm_up, engine.close
+
+    def run(self, feeds: Mapping[str, Array], state: object = None) -> dict[str, Array]:
+        known = state.feeds() if state is not None else {}  # type: ignore[attr-defined]
+        if len(self.feeds) < CALLS:
+            self.feeds.append({k: np.array(v) for k, v in {**feeds, **known}.items()})
+        return self._engine.run(feeds, state)  # type: ignore[arg-type]
+
+
+def export(
+    checkpoints: Checkpoints,
+    speech: Speech,
+    out: Path,
+    *,
+    precision: str = "int8",
+    version: str = "0.1.0",
+    smooth: float | None = None,
+    bars: Mapping[str, float] | None = None,
+    said: Callable[[str], None] = lambda line: None,
+) -> Bundle:
+    """Write the bundle; finished parts wait beside it, so an interrupted export goes on.
+
+    Raises:
+        ExportError: a gate or the lint refuses a part, or there is no speech.
+    """
+    if not speech.pcm:
+        raise ExportError("linnet-mini: needs speech to calibrate on; give some")
+    job = _Job(checkpoints, speech, precision, smooth, bars or {})
+    place = Workplace(out)
+    made = {}
+    for number, name in enumerate(RECIPES, 1):
+        made[name], kept = place.part(name, job.made_of(name), job.makers[name])
+        said(f"[{number}/{len(RECIPES)}] {name}{': finished before, kept' if kept else ''}")
+    bundle = _packed(made, checkpoints.vocabulary, speech.pcm[0], version, place.root, out)
+    place.clear()
+    return bundle
+
+
+class _Job:
+    def __init__(
+        self, checkpoints: Checkpoints, speech: Speech, precision: str, smooth: float | None,
+        bars: Mapping[str, float],
+    ) -> None:  # fmt: skip
+        self.checkpoints, self.speech, self.smooth, self.bars = checkpoints, speech, smooth, bars
+        self.forms = FORMS[precision]
+        self.makers: Mapping[str, Callable[[Path], Made]] = {
+            "tokenizer": self._tokenizer, "lm": self._lm,
+            "speech_decoder": self._decoder, "vocoder": self._vocoder,
+        }  # fmt: skip
+
+    def made_of(self, name: str) -> str:
+        facts = [
+            name,
+            self.forms[name],
+            str(self.smooth),
+            repr(self.bars),
+            self.checkpoints.stamp(),
+        ]
+        digest = hashlib.sha256("\n".join(facts).encode())
+        for pcm in self.speech.pcm:
+            digest.update(pcm.tobytes())
+        return digest.hexdigest()
+
+    def _make(
+        self,
+        name: str,
+        folder: Path,
+        export: Callable[[Path], None],
+        feeds: Callable[[Engine], list[dict[str, Array]]],
+    ) -> Made:
+        """Export once; what the float graph is fed decides the ranges of the rounded one."""
+        path = folder / "float.onnx"
+        export(path)
+        engine = OnnxCpuEngine(unpacked(name, path, "fp32", RECIPES[name].profile))
+        smooth = self.smooth if self.forms[name] == "w8a8" else None
+        return make_part(
+            name, folder, lambda to: _rename(path, to), self.forms[name], RECIPES[name],
+            feeds(engine), smooth=smooth, bar=self.bars.get(name),
+        )  # fmt: skip
+
+    def _tokenizer(self, folder: Path) -> Made:
+        model = load_tokenizer(self.checkpoints.tokenizer)
+        return self._make("tokenizer", folder, lambda to: export_tokenizer(model, to), self._hear)
+
+    def _lm(self, folder: Path) -> Made:
+        model = load_lm(self.checkpoints.lm)
+        return self._make("lm", folder, lambda to: export_glm(model, to), self._read)
+
+    def _decoder(self, folder: Path) -> Made:
+        model = SpeechDecoder()
+        load_weights(model, self.checkpoints.decoder)
+        return self._make(
+            "speech_decoder", folder, lambda to: export_speech_decoder(model, to), self._say
+        )
+
+    def _vocoder(self, folder: Path) -> Made:
+        model = Vocoder()
+        load_weights(model, self.checkpoints.vocoder)
+        return self._make("vocoder", folder, lambda to: export_vocoder(model, to), self._sound)
+
+    def _hear(self, engine: Engine) -> list[dict[str, Array]]:
+        """What the tokenizer is fed while it streams the utterances."""
+        recorder = Recorder(engine)
+        self.speech.codes[:] = [codes_of(recorder, pcm) for pcm in self.speech.pcm]
+        return recorder.feeds
+
+    def _read(self, engine: Engine) -> list[dict[str, Array]]:
+        """Prompts in one piece, their last ids one by one."""
+        recorder = Recorder(engine)
+        for ids in self._prompts():
+            model = LanguageModel(recorder, LM_MAX_LEN)
+            model.read(ids[:-ALONE])
+            for token in ids[-ALONE:]:
+                model.read([token])
+        return recorder.feeds
+
+    def _prompts(self) -> Sequence[Sequence[int]]:
+        if self.speech.prompts:
+            return self.speech.prompts
+        vocabulary = Vocabulary.load(self.checkpoints.vocabulary, CODES)
+        return [user_speech(vocabulary, codes) for codes in self._codes() if codes]
+
+    def _codes(self) -> list[list[int]]:
+        """What the float tokenizer hears; worked out again when its part was kept."""
+        if not self.speech.codes:
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "tokenizer.onnx"
+                export_tokenizer(load_tokenizer(self.checkpoints.tokenizer), path)
+                engine = OnnxCpuEngine(unpacked("tokenizer", path, "fp32", PROFILES["tokenizer"]))
+            self._hear(engine)
+        return self.speech.codes
+
+    def _say(self, engine: Engine) -> list[dict[str, Array]]:
+        recorder = Recorder(engine)
+        for codes in self._codes():
+            if codes:
+                recorder.run({"tokens": np.array([codes], np.int64)}, engine.new_state(1))
+        return recorder.feeds
+
+    def _sound(self, engine: Engine) -> list[dict[str, Array]]:
+        """Frames of a steady voice: the vocoder is judged, never calibrated."""
+        rng = np.random.default_rng(0)
+        mel = (-5.6 + 2.0 * rng.standard_normal((1, 80, 40))).astype(np.float32)
+        pitch = np.stack([np.full(40, 5.16), np.ones(40)])[None].astype(np.float32)
+        recorder = Recorder(engine)
+        recorder.run({"mel": mel, "pitch": pitch}, engine.new_state(1))
+        return recorder.feeds
+
+
+def codes_of(engine: Engine, pcm: Floats) -> list[int]:
+    """An utterance as codes, streamed."""
+    tokenizer = SpeechTokenizer(engine)
+    blocks = tokenizer.hear(pcm) + tokenizer.finish()
+    return [int(code) for block in blocks for code in block.codes]
+
+
+def _rename(path: Path, to: Path) -> None:
+    path.rename(to)
+
+
+def _packed(
+    made: Mapping[str, Made], vocabulary: Path, utterance: Floats, version: str, work: Path,
+    out: Path,
+) -> Bundle:  # fmt: skip
+    wav = work / "self_test.wav"
+    soundfile.write(wav, utterance, 16_000, subtype="PCM_16")
+    heard, _ = soundfile.read(wav, dtype="float32")
+    tokenizer = made["tokenizer"]
+    engine = OnnxCpuEngine(
+        unpacked("tokenizer", tokenizer.model, tokenizer.precision, tokenizer.profile)
+    )
+    self_test = SelfTest(file=wav.name, tokens=tuple(codes_of(engine, heard)))
+    figures = {k: v for item in made.values() for k, v in item.figures.items()}
+    files = {"vocabulary": vocabulary, "self_test": wav}
+    if MODEL_CARD.is_file():
+        files["model_card"] = MODEL_CARD
+    parts = {name: item.source() for name, item in made.items()}
+    return pack(out, head(version, self_test, figures), parts, files, replace=True)
+
+
+def head(version: str, self_test: SelfTest | None, figures: Mapping[str, float]) -> ManifestHead:
+    """All that a bundle of this family says about itself."""
+    return ManifestHead(
+        family="linnet_mini",
+        version=version,
+        languages=("en",),
+        sample_rate_in=16_000,
+        sample_rate_out=16_000,
+        schedule=Schedule(text=SCHEDULE.text, audio=SCHEDULE.audio),
+        licence=LICENCE,
+        notice=NOTICE,
+        minimum_runtime="0.1.0",
+        hardware=Hardware(memory_mb=512),
+        self_test=self_test,
+        evaluation=dict(figures),
+        config={"codes": CODES, "lm_max_len": LM_MAX_LEN, "voice": "flite-slt"},
+    )

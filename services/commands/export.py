@@ -1,0 +1,53 @@
+"""``linnet export``: checkpoints to a bundle, on a workstation."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from services.commands.common import UsageError
+from services.commands.workshop import workshop
+from services.exit_codes import ExitCode
+
+HELP = "make a bundle of a speech model's checkpoints"
+EXAMPLE = (
+    "linnet export glm-4-voice --tokenizer DIR --lm DIR --decoder DIR --precision int4 --out BUNDLE"
+)
+_ROOT = Path(__file__).parents[2]
+_NEEDED = {"glm-4-voice": ("tokenizer", "lm", "decoder"), "linnet-mini": ("weights",)}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("family", choices=tuple(_NEEDED))
+    parser.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="where it goes")
+    parser.add_argument("--precision", choices=("fp16", "int8", "int4"), default="int8")
+    parser.add_argument("--tokenizer", type=Path, metavar="DIR", help="published tokenizer")
+    parser.add_argument("--lm", type=Path, metavar="DIR", help="published language model")
+    parser.add_argument("--decoder", type=Path, metavar="DIR", help="published decoder")
+    parser.add_argument("--weights", type=Path, metavar="DIR", help="weights of linnet-mini")
+    parser.add_argument(
+        "--vocabulary", type=Path, metavar="FILE", help="text ranks of linnet-mini",
+        default=_ROOT / "bundles/linnet_mini-en/ranks.tiktoken",
+    )  # fmt: skip
+    parser.add_argument(
+        "--speech", type=Path, metavar="DIR", help="recordings to calibrate on",
+        default=_ROOT / "services/demo/recordings",
+    )  # fmt: skip
+    parser.add_argument(
+        "--smooth", type=float, metavar="ALPHA", help="SmoothQuant, with int8: 0..1"
+    )
+    parser.add_argument(
+        "--head", choices=("fp16", "int8"), default="fp16", help="output layer, with int4"
+    )
+    parser.add_argument(
+        "--gate", action="append", metavar="PART=BAR", help="another quality bar for a part"
+    )
+    parser.add_argument("--release", default="1.0.0", metavar="VERSION", help="of the bundle")
+
+
+def run(args: argparse.Namespace) -> int:
+    missing = [f"--{name}" for name in _NEEDED[args.family] if getattr(args, name) is None]
+    if missing:
+        raise UsageError(f"linnet export {args.family} needs {', '.join(missing)}")
+    workshop("export").run(args)
+    return ExitCode.OK

@@ -1,0 +1,85 @@
+"""``linnet export``: what is asked for, what is refused, and the built-in model made again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from device.bundle import Bundle
+from device.engine.onnx_cpu import OnnxCpuEngine
+from model_export.commands.export import bars, read_speech
+from model_export.families.linnet_mini.export import codes_of
+from model_export.onnx_graph import ExportError
+from services.cli import main
+from services.exit_codes import ExitCode
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_recordings_come_at_16_khz_and_of_one_channel(tmp_path):
+    both = np.stack([np.full(8_000, 0.25), np.zeros(8_000)], axis=1)
+    soundfile.write(tmp_path / "a.wav", both, 8_000)
+    (tmp_path / "notes.txt").write_text("not a recording")
+    (pcm,) = read_speech(tmp_path)
+    assert len(pcm) == 16_000
+    assert pcm.dtype == np.float32
+    assert abs(pcm[8_000] - 0.25) < 0.01
+
+
+def test_no_recordings_or_broken_ones_are_refused(tmp_path):
+    with pytest.raises(ExportError, match="holds no recordings"):
+        read_speech(tmp_path)
+    (tmp_path / "a.wav").write_bytes(b"RIFF nonsense")
+    with pytest.raises(ExportError, match=r"a\.wav: is no recording"):
+        read_speech(tmp_path)
+
+
+def test_bars_are_named_by_part():
+    assert bars(["lm=0.7", "tokenizer=1"]) == {"lm": 0.7, "tokenizer": 1.0}
+    assert bars(None) == {}
+    with pytest.raises(ExportError, match="is not like lm"):
+        bars(["lm"])
+
+
+def test_what_a_family_needs_is_said(tmp_path, capsys):
+    out = ["--out", str(tmp_path / "bundle")]
+    assert main(["export", "glm-4-voice", "--lm", str(tmp_path), *out]) == ExitCode.USAGE
+    assert "needs --tokenizer, --decoder" in capsys.readouterr().err
+    weights = ["--weights", str(tmp_path)]
+    assert main(["export", "linnet-mini", *weights, *out]) == ExitCode.CHECK_FAILED
+    assert "lacks tokenizer.pt, lm.pt, t2m.pt, vocoder.pt" in capsys.readouterr().err
+
+
+def test_a_missing_checkpoint_says_its_licence_first_and_writes_nothing(tmp_path, capsys):
+    folders = [
+        item for name in ("tokenizer", "lm", "decoder") for item in (f"--{name}", str(tmp_path))
+    ]
+    out = tmp_path / "bundle"
+    assert main(["export", "glm-4-voice", *folders, "--out", str(out)]) == ExitCode.CHECK_FAILED
+    said = capsys.readouterr().err
+    assert said.startswith("Built with glm-4.")
+    assert "config.json: cannot be read" in said
+    assert "flow.pt: cannot be read" in said
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_the_built_in_model_is_made_from_the_kept_weights(tmp_path):
+    out = tmp_path / "bundle"
+    asked = ["export", "linnet-mini", "--weights", str(ROOT / "model_export/weights")]
+    assert main([*asked, "--release", "0.2.0", "--out", str(out)]) == ExitCode.OK
+    made, shipped = Bundle.open(out), Bundle.open(ROOT / "bundles/linnet_mini-en")
+    for name, part in shipped.manifest.parts.items():
+        ours = made.manifest.parts[name]
+        assert (ours.precision, ours.inputs, ours.state, ours.profile) == (
+            part.precision, part.inputs, part.state, part.profile,
+        )  # fmt: skip
+    assert made.manifest.self_test is not None
+    heard, _ = soundfile.read(made.file("self_test"), dtype="float32")
+    codes = codes_of(OnnxCpuEngine(made.part("tokenizer")), heard)
+    assert tuple(codes) == made.manifest.self_test.tokens
+    old = codes_of(OnnxCpuEngine(shipped.part("tokenizer")), heard)
+    assert np.mean(np.array(old) == np.array(codes)) > 0.8

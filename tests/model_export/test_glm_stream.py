@@ -1,0 +1,100 @@
+"""A language model written layer by layer: the graph answers as it was judged to."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+import torch
+
+from model_export import lint
+from model_export.families.glm import Glm, GlmConfig, causal_mask
+from model_export.families.glm_stream import Plan, export_streamed
+from model_export.onnx_graph import ExportError
+
+CFG = GlmConfig(vocab=640, dim=128, layers=1, heads=4, kv_heads=2, head_dim=64, ffn=256, max_len=64)
+
+
+class InMemory:
+    """A ``Glm``'s weights, read as a checkpoint's are."""
+
+    def __init__(self, model):
+        self.state = {name: tensor.detach().numpy() for name, tensor in model.state_dict().items()}
+        self.shapes = {name: values.shape for name, values in self.state.items()}
+
+    def read(self, name):
+        return self.state[name].copy()
+
+    def rows(self, name, start, stop):
+        return self.state[name][start:stop].copy()
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    made = Glm(CFG).eval()
+    for name, weight in made.named_parameters():
+        if weight.dim() == 2:
+            torch.nn.init.normal_(weight, std=0.08)
+        elif "norm" in name:  # outlying channels, which smoothing is for
+            weight.data[:4] = 8.0
+    return made
+
+
+def speech():
+    rng = np.random.default_rng(0)
+    return [rng.integers(0, CFG.vocab, 24).tolist() for _ in range(3)]
+
+
+def exact(model, ids):
+    with torch.no_grad():
+        hidden, _ = model(torch.tensor(ids)[None], torch.arange(len(ids)), causal_mask(len(ids)))
+        return model.output_layer(hidden[0]).numpy()
+
+
+def answered(path, ids):
+    running = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    fed = {"ids": np.array(ids), "position_ids": np.arange(len(ids)), "rows": np.arange(len(ids))}
+    fed["mask"] = causal_mask(len(ids)).numpy()
+    for item in running.get_inputs():
+        if item.name.startswith("past_"):
+            kind = np.float16 if "float16" in item.type else np.float32
+            fed[item.name] = np.zeros((0, CFG.kv_heads, CFG.head_dim), kind)
+    return running.run(["logits"], fed)[0]
+
+
+def snr_db(wanted, found):
+    return 10 * np.log10(np.square(wanted).sum() / np.square(wanted - found).sum())
+
+
+@pytest.mark.parametrize(
+    ("plan", "least_db"),
+    [
+        (Plan("fp16"), 50.0),
+        (Plan("int8", smooth=0.5), 20.0),
+        (Plan("int4", head="int8"), 8.0),
+        (Plan("w8"), 30.0),
+    ],
+    ids=["fp16", "int8 smooth", "int4", "w8"],
+)
+def test_the_graph_answers_as_it_was_judged_to(tmp_path, model, plan, least_db):
+    ids = speech()
+    done = export_streamed(CFG, InMemory(model), ids, plan, tmp_path)
+    lint.check(done.graph)
+    whole = np.concatenate([exact(model, one) for one in ids])
+    found = np.concatenate([answered(done.graph, one) for one in ids])
+    assert snr_db(whole, found) > least_db
+    # Emulated while it was written; sums of half floats differ a little.
+    assert abs(snr_db(whole, found) - done.figures["snr_db"]) < (15 if plan.wanted == "fp16" else 2)
+    stored = onnx.load(done.graph, load_external_data=False).graph.initializer
+    assert all(len(item.raw_data) <= 1 << 16 for item in stored)
+
+
+def test_int8_needs_speech_and_smoothing_needs_int8(tmp_path, model):
+    with pytest.raises(ExportError, match="needs speech"):
+        export_streamed(CFG, InMemory(model), [], Plan("int8"), tmp_path)
+    for wrong in (("int4", 0.5), ("int8", 1.5)):
+        with pytest.raises(ExportError, match="smooth"):
+            Plan(wrong[0], smooth=wrong[1])
+    assert not list(tmp_path.iterdir())
