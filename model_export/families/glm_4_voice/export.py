@@ -132,7 +132,9 @@ class _Job:
 
     def made_of(self, name: str) -> str:
         """Changes when the part would: the files, the wishes and the speech."""
-        facts = [name, repr(self.wishes), repr(self.published.tokenizer_config)]
+        wishes = self.wishes
+        facts = [name, wishes.precision, wishes.head, repr(wishes.smooth)]
+        facts += [repr(wishes.bars.get(name)), repr(self.published.tokenizer_config)]
         facts += [repr(self.published.lm_config), repr(self.published.decoder)]
         for path in self.published.files:
             status = path.stat()

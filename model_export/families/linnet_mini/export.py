@@ -186,7 +186,7 @@ class _Job:
             name,
             self.forms[name],
             str(self.smooth),
-            repr(self.bars),
+            repr(self.bars.get(name)),
             self.checkpoints.stamp(),
         ]
         digest = hashlib.sha256("\n".join(facts).encode())
