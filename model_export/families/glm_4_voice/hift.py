@@ -135,7 +135,8 @@ class Hift(nn.Module):
         x = self.conv_post(F.leaky_relu(x, 0.01))
         # Limited before the exponential rather than behind it: half precision would overflow.
         size, angle = torch.exp(x[:, :BINS].clamp(max=LOUDEST)), torch.sin(x[:, BINS:])
-        wave = self.inverse_stft(torch.cat([size * angle.cos(), size * angle.sin()], dim=1))
+        spectrum = torch.cat([size * angle.cos(), size * angle.sin()], dim=1)
+        wave: Tensor = self.inverse_stft(spectrum)
         return wave.clamp(-LIMIT, LIMIT)
 
     def _blocks(self, n: int) -> nn.ModuleList:

@@ -20,7 +20,7 @@ from tests.support.parity import needs_transformers
 LENGTHS = (1, 1279, 1280, 1281, 16_000, 16_001, 480_000)
 # Ours is computed in double precision; the reference in torch's single, which is what differs.
 TOLERANCE = 1e-6
-TOLERANCE_TORCH = 2e-4
+TOLERANCE_TORCH = 5e-5
 
 
 def speech(samples: int, seed: int = 0) -> np.ndarray:
