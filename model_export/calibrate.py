@@ -86,13 +86,15 @@ def channel_magnitudes(
     model: onnx.ModelProto, feeds: Feeds, tensors: Sequence[str]
 ) -> dict[str, npt.NDArray[np.float32]]:
     """The greatest magnitude of each channel (last axis) of each tensor over all feeds."""
-    running = session(_with_outputs(model, tensors))
     seen: dict[str, npt.NDArray[np.float32]] = {}
+    if not tensors:
+        return seen  # asked for none, a session would return all of its outputs
+    running = session(_with_outputs(model, tensors))
     for feed in feeds:
         for name, values in zip(tensors, running.run(list(tensors), dict(feed)), strict=True):
             found = np.abs(values).reshape(-1, values.shape[-1]).max(axis=0, initial=0.0)
             seen[name] = np.maximum(seen.get(name, found), found)
-    if not seen and tensors:
+    if not seen:
         raise ExportError("calibration: there are no feeds; give at least one")
     return seen
 

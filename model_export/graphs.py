@@ -77,10 +77,12 @@ def finished(
 ) -> onnx.ModelProto:
     """The optimised graph, its transposed weights and open dims under names that mean something."""
     for node in program.model.graph:
-        turned = node.op_type == "Transpose" and list(node.attributes["perm"].value) == [1, 0]
-        if turned and node.inputs[0].name in program.model.graph.initializers:
+        weight = node.inputs[0] if node.op_type == "Transpose" else None
+        if weight is None or weight.name not in program.model.graph.initializers:
+            continue
+        if list(node.attributes["perm"].value) == [1, 0]:
             # Folding keeps this name and drops the weight's own.
-            node.outputs[0].name = f"{node.inputs[0].name}{TRANSPOSED}"
+            node.outputs[0].name = f"{weight.name}{TRANSPOSED}"
     program.optimize()
     proto = program.model_proto
     _name_open_dims(proto.graph.input, open_inputs or {})

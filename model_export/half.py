@@ -114,7 +114,7 @@ class _Job:
         for name, tensor in self.constants.tensors.items():
             if tensor.data_type == F32:
                 self.types[name] = F32
-        wanted = {
+        wanted: dict[str, int] = {
             item.name: F16 if item.name in half_outputs else F32
             for item in self.graph.output
             if item.type.tensor_type.elem_type == F32

@@ -35,7 +35,7 @@ def is_placeholder(tensor: TensorProto) -> bool:
 def note(tensor: TensorProto) -> tuple[str, Role, bool]:
     """(source, role, turned) of a placeholder."""
     found = {item.key: item.value for item in tensor.external_data}
-    role: Role = found[_ROLE]  # type: ignore[assignment]  # written by placeholder() alone
+    role: Role = found[_ROLE]
     return found[_SOURCE], role, found[_TURNED] == "1"
 
 

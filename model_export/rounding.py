@@ -20,7 +20,9 @@ INT8, INT4 = 127, 7
 BLOCK = 128
 
 
-def scale_of(greatest: npt.NDArray[Any], codes: int, dtype: npt.DTypeLike = np.float32) -> Floats:
+def scale_of(
+    greatest: npt.NDArray[Any] | np.floating[Any], codes: int, dtype: npt.DTypeLike = np.float32
+) -> Floats:
     """Scales so that ``greatest`` becomes ``codes``, in the float type of the graph, never 0."""
     # A channel of zeros has no magnitude; any scale above 0 serves it.
     least = np.finfo(np.dtype(dtype)).tiny
@@ -30,7 +32,8 @@ def scale_of(greatest: npt.NDArray[Any], codes: int, dtype: npt.DTypeLike = np.f
 
 def to_codes(values: npt.NDArray[Any], scale: npt.NDArray[Any], codes: int) -> Int8s:
     """``values / scale``, rounded half to even; ``scale`` as it is stored, for fp16 rounds it."""
-    return np.clip(np.rint(values / scale), -codes, codes).astype(np.int8)
+    rounded: Int8s = np.clip(np.rint(values / scale), -codes, codes).astype(np.int8)
+    return rounded
 
 
 def int8_columns(weight: Floats, dtype: npt.DTypeLike = np.float32) -> tuple[Int8s, Floats]:
@@ -69,5 +72,5 @@ def pack_int4(codes: Int8s) -> npt.NDArray[np.uint8]:
     flat = codes.reshape(-1).view(np.uint8) & 0x0F
     if flat.size % 2:
         flat = np.append(flat, np.uint8(0))
-    packed: npt.NDArray[np.uint8] = flat[0::2] | (flat[1::2] << 4)
-    return packed
+    packed = flat[0::2] | (flat[1::2] << 4)
+    return packed.astype(np.uint8, copy=False)

@@ -53,7 +53,7 @@ class WeightFile:
         """Write ``values`` and let ``tensor`` point at them, in place."""
         self._write(bytes(-self.bytes % PAGE))
         offset = self.bytes
-        flat = memoryview(np.ascontiguousarray(values).reshape(-1).view(np.uint8))
+        flat = np.ascontiguousarray(values).reshape(-1).view(np.uint8).data
         for start in range(0, len(flat), BLOCK):
             self._write(flat[start : start + BLOCK])
         del tensor.external_data[:]

@@ -28,7 +28,8 @@ def main() -> int:
     parser.add_argument("--child", nargs=2, type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
-        child(*args.child, args.precision)
+        lm, out = args.child
+        child(lm, out, args.precision)
         return 0
     facts = measure(args.gigabytes, args.precision)
     print(json.dumps(facts, indent=1))

@@ -87,7 +87,7 @@ class SafetensorsCheckpoint:
         try:
             with stored.file.open("rb", buffering=0) as stream:
                 stream.seek(stored.offset + start * width * size)
-                got = _fill(stream, memoryview(values).cast("B"))
+                got = _fill(stream, values.data.cast("B"))
         except OSError as error:
             raise CheckpointError(f"{stored.file}: cannot be read ({error.strerror})") from error
         if not got:

@@ -66,8 +66,8 @@ class Progress:
 
 def _glm_4_voice(args: argparse.Namespace, said: Callable[[str], None]) -> Bundle:
     from model_export.families.glm_4_voice.export import Wishes, export
+    from model_export.families.glm_4_voice.files import open_published
     from model_export.families.glm_4_voice.licence import NOTICE
-    from model_export.families.glm_4_voice.published import open_published
 
     print(NOTICE, file=sys.stderr)
     wishes = Wishes(args.precision, args.head, args.smooth, bars(args.gate), args.release)
@@ -93,7 +93,7 @@ _FAMILIES: Mapping[str, Callable[[argparse.Namespace, Callable[[str], None]], Bu
 }
 
 
-def read_speech(folder: Path) -> list[np.ndarray]:  # type: ignore[type-arg]
+def read_speech(folder: Path) -> list[np.ndarray]:
     """Recordings (WAV, FLAC) of a folder at 16 kHz, the first channel, at most 30 s of each.
 
     Raises:

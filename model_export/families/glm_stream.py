@@ -267,7 +267,7 @@ class _Writer:
                 self._store(tensor, made[note(tensor)[1]])
         return result
 
-    def _store(self, tensor: TensorProto, values: np.ndarray) -> None:  # type: ignore[type-arg]
+    def _store(self, tensor: TensorProto, values: np.ndarray) -> None:
         if values.nbytes > SMALL:
             self.file.add(tensor, values)
             return
@@ -324,7 +324,7 @@ def _groups(tensors: list[TensorProto]) -> list[list[TensorProto]]:
     return ([codes] if codes else []) + [[t] for t in tensors if note(t)[1] == "value"]
 
 
-def _encoded(tensors: list[TensorProto], values: Floats) -> tuple[dict[str, np.ndarray], Floats]:  # type: ignore[type-arg]
+def _encoded(tensors: list[TensorProto], values: Floats) -> tuple[dict[str, np.ndarray], Floats]:
     """The stored forms by role, and what an engine will compute with ([K, N] for a weight)."""
     roles = {note(tensor)[1]: tensor for tensor in tensors}
     any_tensor = tensors[0]

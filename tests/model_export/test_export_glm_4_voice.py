@@ -16,7 +16,7 @@ from device.engine.tensorrt_build import build
 from model_export.checkpoints.errors import CheckpointError
 from model_export.families.glm import Glm, causal_mask
 from model_export.families.glm_4_voice.export import PARTS, Wishes, export
-from model_export.families.glm_4_voice.published import open_published
+from model_export.families.glm_4_voice.files import open_published
 from model_export.gates import GateFailed
 from tests.support.glm_checkpoint import SIZES, write_checkpoints, write_vocabulary
 

@@ -12,12 +12,12 @@ import torch
 from model_export.checkpoints.ranks import SPECIALS, TEXT_RANKS
 from model_export.checkpoints.synthetic import write_random_shards
 from model_export.families.glm_4_voice.estimator import EstimatorConfig
+from model_export.families.glm_4_voice.files import DecoderSizes, WhisperConfig
 from model_export.families.glm_4_voice.flow import Flow, FlowConfig
 from model_export.families.glm_4_voice.flow_encoder import FlowEncoderConfig
 from model_export.families.glm_4_voice.hift import Hift, HiftConfig
 from model_export.families.glm_4_voice.lm import PublishedConfig
 from model_export.families.glm_4_voice.lm_checkpoint import published_layout
-from model_export.families.glm_4_voice.published import DecoderSizes, WhisperConfig
 from model_export.families.glm_4_voice.tokenizer import Tokenizer
 
 CODES = 512

@@ -19,8 +19,8 @@ from model_export import gates, lint
 from model_export.checkpoints.ranks import SPECIALS
 from model_export.families.glm_4_voice import decoder_graphs
 from model_export.families.glm_4_voice import speech as feeds_of
+from model_export.families.glm_4_voice.files import Published
 from model_export.families.glm_4_voice.licence import LICENCE, NOTICE
-from model_export.families.glm_4_voice.published import Published
 from model_export.families.glm_4_voice.speech import Floats, Heard
 from model_export.families.glm_4_voice.tokenizer_graph import export_tokenizer
 from model_export.families.glm_stream import HeadKind, Plan, Wanted, export_streamed
@@ -71,7 +71,7 @@ FORMS: Mapping[Wanted, Mapping[str, Form]] = {
         "hift_decode": "fp16",
     }
     for wanted in ("fp16", "int8", "int4")
-}  # type: ignore[assignment]  # the literals are FORMS' own
+}
 PARTS = ("tokenizer", "lm", *list(RECIPES)[1:])
 
 

@@ -14,6 +14,7 @@ from model_export.checkpoints.renamed import Renamed
 from model_export.checkpoints.safetensors import SafetensorsCheckpoint
 from model_export.families.glm import Glm, GlmConfig
 from model_export.families.glm_4_voice.lm import NOT_LOADED, PublishedConfig, published_name
+from model_export.families.glm_4_voice.published import lm_shapes
 
 CONFIG = "config.json"
 MAX_CONFIG = 1 << 20
@@ -21,9 +22,7 @@ MAX_CONFIG = 1 << 20
 
 def published_layout(cfg: GlmConfig) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the checkpoint of a model of these sizes."""
-    with torch.device("meta"):
-        state = Glm(cfg).state_dict()
-    return {published_name(name): tuple(tensor.shape) for name, tensor in state.items()}
+    return {name: shape for name, shape in lm_shapes(cfg).items() if name not in NOT_LOADED}
 
 
 def open_lm(folder: Path) -> tuple[GlmConfig, Renamed]:

@@ -1,167 +1,52 @@
-"""The published files of GLM-4-Voice: opened and checked as a whole before any is read.
+"""What the published checkpoints hold: every tensor's name and shape, told without allocating one.
 
-Three folders: the tokenizer's (``config.json``, safetensors), the language model's
-(``config.json``, safetensors shards, ``tokenizer.model``, ``tokenizer_config.json``) and the
-decoder's (``flow.pt``, ``hift.pt``), which has no configuration to read: its sizes are known.
+The four are ``glm-4-voice-tokenizer`` and ``glm-4-voice-9b`` (safetensors), and ``flow.pt`` and
+``hift.pt`` of ``glm-4-voice-decoder`` (pickles of plain tensors).
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TypeVar
+from collections.abc import Callable, Mapping
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import nn
 
-from model_export.checkpoints.errors import CheckpointError
-from model_export.checkpoints.layout import Checkpoint, check_layout
-from model_export.checkpoints.pickled import PickledCheckpoint
-from model_export.checkpoints.ranks import check_vocabulary
-from model_export.checkpoints.renamed import Renamed
-from model_export.checkpoints.safetensors import SafetensorsCheckpoint
-from model_export.families.glm import GlmConfig
+from model_export.families.glm import Glm, GlmConfig
 from model_export.families.glm_4_voice.flow import Flow, FlowConfig
 from model_export.families.glm_4_voice.hift import Hift, HiftConfig
-from model_export.families.glm_4_voice.lm_checkpoint import MAX_CONFIG, open_lm
+from model_export.families.glm_4_voice.lm import NOT_LOADED, published_name
 from model_export.families.glm_4_voice.tokenizer import Tokenizer, TokenizerConfig
 
-TRAINING_ALONE = ("ema_count", "ema_weight")
-"""Tensors of the tokenizer that only its training needs."""
-Module = TypeVar("Module", bound=nn.Module)
+Shapes = Mapping[str, tuple[int, ...]]
 
 
-@dataclass(frozen=True)
-class DecoderSizes:
-    """Of the two networks of the decoder; smaller ones are for tests."""
-
-    flow: FlowConfig = field(default_factory=FlowConfig)
-    hift: HiftConfig = field(default_factory=HiftConfig)
+def tokenizer_shapes(cfg: TokenizerConfig) -> dict[str, tuple[int, ...]]:
+    """249 tensors; see ``tokenizer_extras`` for those that are not loaded."""
+    return _shapes(lambda: Tokenizer(cfg)) | tokenizer_extras(cfg)
 
 
-class WhisperConfig(BaseModel):
-    """What the tokenizer's ``config.json`` must say; other keys are not read."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    d_model: int = Field(ge=1, le=100_000)
-    encoder_attention_heads: int = Field(ge=1, le=1_000)
-    encoder_ffn_dim: int = Field(ge=1, le=100_000)
-    quantize_position: int = Field(ge=1, le=1_000)
-    quantize_vocab_size: int = Field(ge=2, le=1_000_000)
-    quantize_causal_block_size: int = Field(ge=4, le=10_000)
-    num_mel_bins: int = Field(ge=1, le=1_000)
-    max_source_positions: int = Field(ge=4, le=100_000)
-    pooling_kernel_size: int = Field(ge=1, le=64)
-
-    def tokenizer(self) -> TokenizerConfig:
-        """The same in our words."""
-        return TokenizerConfig(
-            mels=self.num_mel_bins, dim=self.d_model, heads=self.encoder_attention_heads,
-            ffn=self.encoder_ffn_dim, layers=self.quantize_position,
-            block=self.quantize_causal_block_size, pool=self.pooling_kernel_size,
-            positions=self.max_source_positions, codes=self.quantize_vocab_size,
-        )  # fmt: skip
+def tokenizer_extras(cfg: TokenizerConfig) -> dict[str, tuple[int, ...]]:
+    """Running means by which the codebook was learnt; of no use afterwards."""
+    return {"ema_count": (cfg.codes,), "ema_weight": (cfg.codes, cfg.dim)}
 
 
-@dataclass(frozen=True)
-class Published:
-    """All four networks, none of them read yet."""
-
-    tokenizer_config: TokenizerConfig
-    tokenizer_weights: Checkpoint
-    lm_config: GlmConfig
-    lm_weights: Renamed
-    decoder: DecoderSizes
-    flow_weights: Checkpoint
-    hift_weights: Checkpoint
-    vocabulary: Path
-    licence: Path | None
-    files: tuple[Path, ...]
-
-    def tokenizer(self) -> Tokenizer:
-        """The tokenizer with its weights."""
-        return _filled(lambda: Tokenizer(self.tokenizer_config), self.tokenizer_weights)
-
-    def flow(self) -> Flow:
-        """Token-to-mel with its weights."""
-        return _filled(lambda: Flow(self.decoder.flow), self.flow_weights)
-
-    def hift(self) -> Hift:
-        """The vocoder with its weights."""
-        return _filled(lambda: Hift(self.decoder.hift), self.hift_weights)
+def lm_shapes(cfg: GlmConfig) -> dict[str, tuple[int, ...]]:
+    """7 a layer, four more, and those of ``lm.NOT_LOADED``."""
+    own = _shapes(lambda: Glm(cfg))
+    published = {published_name(name): shape for name, shape in own.items()}
+    return published | dict.fromkeys(NOT_LOADED, (cfg.rotary // 2,))
 
 
-def open_published(
-    tokenizer: Path, lm: Path, decoder: Path, sizes: DecoderSizes | None = None
-) -> Published:
-    """Check every file, name and shape, and the vocabulary.
-
-    Raises:
-        CheckpointError: with everything that is wrong with all three folders, one finding a line.
-    """
-    sizes = sizes or DecoderSizes()
-    faults: list[str] = []
-    hearing = _tried(faults, lambda: _open_tokenizer(tokenizer))
-    speaking = _tried(faults, lambda: open_lm(lm))
-    _tried(faults, lambda: check_vocabulary(lm))
-    flow = _tried(faults, lambda: _open_pt(decoder / "flow.pt", lambda: Flow(sizes.flow)))
-    hift = _tried(faults, lambda: _open_pt(decoder / "hift.pt", lambda: Hift(sizes.hift)))
-    if hearing is None or speaking is None or flow is None or hift is None or faults:
-        raise CheckpointError("\n".join(faults))
-    places = (lm, tokenizer, decoder)
-    licences = [path for folder in places for path in sorted(folder.glob("LICENSE*"))]
-    files = [path for folder in places for path in sorted(folder.iterdir()) if path.is_file()]
-    licence = licences[0] if licences else None
-    vocabulary = lm / "tokenizer.model"
-    return Published(*hearing, *speaking, sizes, flow, hift, vocabulary, licence, tuple(files))
+def flow_shapes(cfg: FlowConfig) -> dict[str, tuple[int, ...]]:
+    """1,185 tensors, all loaded."""
+    return _shapes(lambda: Flow(cfg))
 
 
-Opened = TypeVar("Opened")
+def hift_shapes(cfg: HiftConfig) -> dict[str, tuple[int, ...]]:
+    """227 tensors, all loaded."""
+    return _shapes(lambda: Hift(cfg))
 
 
-def _tried(faults: list[str], opened: Callable[[], Opened]) -> Opened | None:
-    """What ``opened`` gives, or None and its complaint among the ``faults``."""
-    try:
-        return opened()
-    except CheckpointError as error:
-        faults.append(str(error))
-        return None
-
-
-def _open_tokenizer(folder: Path) -> tuple[TokenizerConfig, Checkpoint]:
-    path = folder / "config.json"
-    try:
-        with path.open("rb") as stream:
-            cfg = WhisperConfig.model_validate(json.loads(stream.read(MAX_CONFIG))).tokenizer()
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
-    except (ValidationError, ValueError, RecursionError) as error:
-        first = str(error).splitlines()[0]
-        raise CheckpointError(f"{path}: is no configuration of the tokenizer ({first})") from error
-    checkpoint = SafetensorsCheckpoint(folder)
-    check_layout(checkpoint, _shapes(lambda: Tokenizer(cfg)), TRAINING_ALONE)
-    return cfg, checkpoint
-
-
-def _open_pt(path: Path, model: Callable[[], nn.Module]) -> Checkpoint:
-    checkpoint = PickledCheckpoint(path)
-    check_layout(checkpoint, _shapes(model))
-    return checkpoint
-
-
-def _shapes(model: Callable[[], nn.Module]) -> dict[str, tuple[int, ...]]:
+def _shapes(make: Callable[[], nn.Module]) -> dict[str, tuple[int, ...]]:
     with torch.device("meta"):
-        return {name: tuple(tensor.shape) for name, tensor in model().state_dict().items()}
-
-
-def _filled(model: Callable[[], Module], checkpoint: Checkpoint) -> Module:
-    """A module with the weights of a checkpoint; buffers are computed, not read."""
-    made = model()
-    with torch.no_grad():
-        for name, tensor in made.state_dict().items():
-            tensor.copy_(torch.from_numpy(checkpoint.read(name)))
-    return made.eval().requires_grad_(False)
+        return {name: tuple(tensor.shape) for name, tensor in make().state_dict().items()}

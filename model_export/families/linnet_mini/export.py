@@ -104,7 +104,8 @@ class Checkpoints:
         missing = [name for name in names if not (folder / name).is_file()]
         if missing:
             raise ExportError(f"{folder}: lacks {', '.join(missing)}")
-        return cls(*(folder / name for name in names), vocabulary)
+        tokenizer, lm, decoder, vocoder = (folder / name for name in names)
+        return cls(tokenizer, lm, decoder, vocoder, vocabulary)
 
     def stamp(self) -> str:
         """Changes when a file does."""

@@ -9,7 +9,7 @@ import pytest
 from model_export.families.glm_4_voice.flow import FlowConfig
 from model_export.families.glm_4_voice.hift import HiftConfig
 from model_export.families.glm_4_voice.lm import NOT_LOADED, PUBLISHED
-from model_export.families.glm_4_voice.published_shapes import (
+from model_export.families.glm_4_voice.published import (
     Shapes,
     flow_shapes,
     hift_shapes,
