@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TORCH := torch==2.13.0
+# A reference of the parity tests; its own pins (an older torch and numpy) are not ours.
+CHATTERBOX := chatterbox-tts==0.1.7
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -n)
 
 # Debian names of the programs the tests run against the real thing.
@@ -51,7 +53,8 @@ $(VENV)/.stamp-run: $(VENV)/.stamp-venv pyproject.toml
 	@touch $@
 
 $(VENV)/.stamp-test: $(VENV)/.stamp-run pyproject.toml | system-packages
-	$(BIN)/pip install --quiet --prefer-binary -e '.[test,export,audio]' $(TORCH)
+	$(BIN)/pip install --quiet --prefer-binary -e '.[test,export,audio,parity]' $(TORCH)
+	$(BIN)/pip install --quiet --no-deps $(CHATTERBOX)
 	@touch $@
 
 $(VENV)/.stamp-train: $(VENV)/.stamp-test pyproject.toml

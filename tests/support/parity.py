@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-WHY = "the parity references are not installed: pip install linnet[parity], see the Makefile"
+WHY = "the parity references are not installed: run make test, which installs them"
+_BENEATH = ("diffusers", "conformer", "einops", "pillow", "scipy")  # chatterbox-tts
 
 
 def _installed(package: str) -> bool:
@@ -25,7 +26,7 @@ def _installed(package: str) -> bool:
 
 needs_transformers = pytest.mark.skipif(not _installed("transformers"), reason=WHY)
 needs_chatterbox = pytest.mark.skipif(
-    not all(map(_installed, ("chatterbox-tts", "diffusers", "conformer", "einops"))), reason=WHY
+    not all(map(_installed, ("chatterbox-tts", *_BENEATH))), reason=WHY
 )
 
 

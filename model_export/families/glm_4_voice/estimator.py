@@ -40,16 +40,16 @@ class EstimatorConfig:
 class TimeMlp(nn.Module):
     def __init__(self, cfg: EstimatorConfig) -> None:
         super().__init__()
-        self.half = cfg.inputs // 2
+        self.rates = cfg.inputs // 2
         self.linear_1 = nn.Linear(cfg.inputs, cfg.time_dim)
         self.linear_2 = nn.Linear(cfg.time_dim, cfg.time_dim)
 
     def forward(self, t: Tensor) -> Tensor:
         """Times in 0 … 1 [B] → [B, time_dim]."""
-        k = torch.arange(self.half, dtype=torch.float32, device=t.device)
-        angle = 1000.0 * t[:, None] * torch.exp(k * -(math.log(10_000.0) / (self.half - 1)))
-        y: Tensor = self.linear_1(torch.cat([angle.sin(), angle.cos()], dim=-1))
-        return self.linear_2(F.silu(y))
+        k = torch.arange(self.rates, dtype=torch.float32, device=t.device)
+        angle = 1000.0 * t[:, None] * torch.exp(k * -(math.log(10_000.0) / (self.rates - 1)))
+        y: Tensor = self.linear_2(F.silu(self.linear_1(torch.cat([angle.sin(), angle.cos()], -1))))
+        return y
 
 
 class ConvNorm(nn.Module):
@@ -76,7 +76,8 @@ class Resnet(nn.Module):
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         """x [B, inside, F], time [B, time_dim] → [B, dim, F]."""
         y = self.block2(self.block1(x) + self.mlp(time)[:, :, None])
-        return y + self.res_conv(x)
+        out: Tensor = y + self.res_conv(x)
+        return out
 
 
 class Attention(nn.Module):
@@ -164,12 +165,13 @@ class Stage(nn.ModuleList):
         transformers = nn.ModuleList(Transformer(cfg) for _ in range(cfg.transformers))
         super().__init__([Resnet(inside, cfg), transformers, *([last] if last else [])])
 
-    def forward(self, x: Tensor, time: Tensor) -> Tensor:
-        """x [B, inside, F] → [B, dim, F]: all but the change of rate, which is ``self[2]``."""
+    def forward(self, x: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
+        """x [B, inside, F] → [B, dim, F] before and behind the change of rate, if there is one."""
         x = self[0](x, time).transpose(1, 2)
         for transformer in cast(nn.ModuleList, self[1]):
             x = transformer(x)
-        return x.transpose(1, 2)
+        x = x.transpose(1, 2)
+        return x, self[2](x) if len(self) > 2 else x
 
 
 class Estimator(nn.Module):
@@ -196,14 +198,13 @@ class Estimator(nn.Module):
         x = torch.cat([x, mu, speaker, cond], dim=1)
         skips = []
         for block in self.down_blocks:
-            x = block(x, time)
-            skips.append(x)
-            x = block[2](x)
+            skip, x = block(x, time)
+            skips.append(skip)
         for block in self.mid_blocks:
-            x = block(x, time)
+            _, x = block(x, time)
         for block in self.up_blocks:
             skip = skips.pop()
             x = torch.cat([x[:, :, : skip.shape[2]], skip], dim=1)
-            x = block[2](block(x, time))
+            _, x = block(x, time)
         y: Tensor = self.final_proj(self.final_block(x))
         return y

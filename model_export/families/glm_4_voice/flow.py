@@ -46,7 +46,7 @@ class LengthRegulator(nn.Module):
 
     def forward(self, h: Tensor, index: Tensor) -> Tensor:
         """h [B, N, 80], index int64 [F] of 0 … N - 1 → mu [B, 80, F]."""
-        mu: Tensor = self.model(h.transpose(1, 2)[:, :, index])
+        mu: Tensor = self.model(h.transpose(1, 2).index_select(2, index))
         return mu
 
 
@@ -107,7 +107,8 @@ class Flow(nn.Module):
 
     def speaker(self, voice: Tensor) -> Tensor:
         """A speaker embedding [1, 192] → [1, 80]."""
-        spk: Tensor = self.spk_embed_affine_layer(F.normalize(voice, dim=1))
+        length = (voice * voice).sum(1, keepdim=True).sqrt().clamp(min=1e-12)
+        spk: Tensor = self.spk_embed_affine_layer(voice / length)
         return spk
 
     def mel(self, h: Tensor, known: Tensor, noise: Tensor, steps: int = STEPS) -> Tensor:

@@ -6,8 +6,9 @@ a step of one block gives exactly what the whole sequence gives.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -58,7 +59,8 @@ class RelativeAttention(nn.Module):
 
     def distances(self, table: Tensor) -> Tensor:
         """``relative_table`` as this layer sees it, [H, D, 2n - 1]."""
-        return self.linear_pos(table).view(-1, self.cfg.heads, self.cfg.head_dim).permute(1, 2, 0)
+        far: Tensor = self.linear_pos(table)
+        return far.view(-1, self.cfg.heads, self.cfg.head_dim).permute(1, 2, 0)
 
     def forward(
         self, x: Tensor, distances: Tensor, places: Tensor, mask: Tensor,
@@ -79,7 +81,8 @@ class RelativeAttention(nn.Module):
         values = torch.cat([past[1], v], dim=1).transpose(1, 2)  # [B, H, P + T, D]
         content = (q + self.pos_bias_u).transpose(1, 2) @ keys  # [B, H, T, P + T]
         far = (q + self.pos_bias_v).transpose(1, 2) @ distances  # [B, H, T, 2n - 1]
-        scores = (content + far.flatten(2)[:, :, places]) * cfg.head_dim**-0.5 + mask
+        far = far.flatten(2).index_select(2, places.flatten()).view(content.shape)
+        scores = (content + far) * cfg.head_dim**-0.5 + mask
         y = (scores.softmax(-1) @ values).transpose(1, 2).reshape(b, t, c)
         return self.linear_out(y), k, v
 
@@ -102,6 +105,15 @@ class EncoderLayer(nn.Module):
         self.feed_forward = FeedForward(cfg)
         self.norm_ff = nn.LayerNorm(cfg.dim)
         self.norm_mha = nn.LayerNorm(cfg.dim)
+
+    def forward(
+        self, x: Tensor, distances: Tensor, places: Tensor, mask: Tensor,
+        past: tuple[Tensor, Tensor],
+    ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+        """As ``RelativeAttention.forward``."""
+        y, k, v = self.self_attn(self.norm_mha(x), distances, places, mask, past)
+        x = x + y
+        return x + self.feed_forward(self.norm_ff(x)), k, v
 
 
 class FlowEncoder(nn.Module):
@@ -128,15 +140,14 @@ class FlowEncoder(nn.Module):
         places = self._places(positions, past[0][0].shape[1])
         fresh: list[tuple[Tensor, Tensor]] = []
         for layer, far, before in zip(self.encoders, distances, past, strict=True):
-            y, k, v = layer.self_attn(layer.norm_mha(x), far, places, mask, before)
-            x = x + y
-            x = x + layer.feed_forward(layer.norm_ff(x))
+            x, k, v = layer(x, far, places, mask, before)
             fresh.append((k, v))
         return self.after_norm(x), fresh
 
     def distances(self) -> list[Tensor]:
         """Each layer's keys of all distances; they depend on nothing but the weights."""
-        return [layer.self_attn.distances(self.table) for layer in self.encoders]
+        layers = cast(Iterable[EncoderLayer], self.encoders)
+        return [layer.self_attn.distances(self.table) for layer in layers]
 
     def _places(self, positions: Tensor, past: int) -> Tensor:
         """int64 [T, P + T] for ``RelativeAttention``."""

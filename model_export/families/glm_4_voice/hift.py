@@ -49,7 +49,7 @@ class PitchPredictor(nn.Module):
     def forward(self, mel: Tensor) -> Tensor:
         """[B, 80, T] → Hz [B, T]."""
         hz: Tensor = self.classifier(self.condnet(mel).transpose(1, 2))[:, :, 0]
-        return hz.abs()
+        return F.relu(hz) + F.relu(-hz)  # |hz|
 
 
 class Snake(nn.Module):
@@ -61,7 +61,8 @@ class Snake(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         alpha = self.alpha[:, None]
-        return x + torch.sin(x * alpha).square() * torch.reciprocal(alpha + 1e-9)
+        wave = torch.sin(x * alpha)
+        return x + wave * wave * torch.reciprocal(alpha + 1e-9)
 
 
 class ResBlock(nn.Module):
@@ -134,7 +135,8 @@ class Hift(nn.Module):
         x = self.conv_post(F.leaky_relu(x, 0.01))
         # Limited before the exponential rather than behind it: half precision would overflow.
         size, angle = torch.exp(x[:, :BINS].clamp(max=LOUDEST)), torch.sin(x[:, BINS:])
-        wave = self.inverse_stft(torch.cat([size * angle.cos(), size * angle.sin()], dim=1))
+        spectrum = torch.cat([size * angle.cos(), size * angle.sin()], dim=1)
+        wave: Tensor = self.inverse_stft(spectrum)
         return wave.clamp(-LIMIT, LIMIT)
 
     def _blocks(self, n: int) -> nn.ModuleList:

@@ -19,7 +19,7 @@ class GroupNorm(nn.GroupNorm):
         b, c, t = x.shape
         groups = x.reshape(b, self.num_groups, c // self.num_groups, t)
         centred = groups - groups.mean((2, 3), keepdim=True)
-        variance = centred.square().mean((2, 3), keepdim=True)
+        variance = (centred * centred).mean((2, 3), keepdim=True)
         y = (centred * torch.reciprocal(torch.sqrt(variance + self.eps))).reshape(b, c, t)
         return y * self.weight[:, None] + self.bias[:, None]
 

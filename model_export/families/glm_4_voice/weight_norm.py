@@ -8,76 +8,80 @@ from __future__ import annotations
 import copy
 from typing import TypeVar
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 Module = TypeVar("Module", bound=nn.Module)
 
 
-def _effective(weight_g: Tensor, weight_v: Tensor) -> Tensor:
-    return weight_g * weight_v / weight_v.square().sum((1, 2), keepdim=True).sqrt()
+class Normed(nn.Module):
+    """``weight_g`` [n, 1, 1] and ``weight_v`` [n, m, K] instead of ``weight`` [n, m, K]."""
+
+    def split(self, plain: nn.Conv1d | nn.ConvTranspose1d) -> None:
+        """Take over a convolution's weight and bias."""
+        direction = plain.weight.detach()
+        self.weight_g = nn.Parameter(direction.square().sum((1, 2), keepdim=True).sqrt())
+        self.weight_v = nn.Parameter(direction)
+        self.bias = plain.bias
+
+    def weight(self) -> Tensor:
+        """The weight that the two make."""
+        length = self.weight_v.square().sum((1, 2), keepdim=True).sqrt()
+        return self.weight_g * self.weight_v / length
+
+    def plain(self) -> nn.Conv1d | nn.ConvTranspose1d:
+        """A convolution with that weight."""
+        raise NotImplementedError
 
 
-class NormedConv(nn.Conv1d):
-    """``nn.Conv1d`` with ``weight_g`` [C', 1, 1] and ``weight_v`` [C', C, K] for its weight."""
+class NormedConv(Normed):
+    """As long as it came in."""
 
     def __init__(self, inside: int, outside: int, kernel: int, dilation: int = 1) -> None:
-        padding = (kernel - 1) * dilation // 2
-        super().__init__(inside, outside, kernel, padding=padding, dilation=dilation)
-        _split(self)
+        super().__init__()
+        self.sizes = inside, outside, kernel
+        self.padding, self.dilation = (kernel - 1) * dilation // 2, dilation
+        self.split(self._empty())
+
+    def _empty(self) -> nn.Conv1d:
+        return nn.Conv1d(*self.sizes, padding=self.padding, dilation=self.dilation)
 
     def forward(self, x: Tensor) -> Tensor:
-        """As long as it came in."""
-        return self._conv_forward(x, _effective(self.weight_g, self.weight_v), self.bias)
+        """[B, inside, T] → [B, outside, T]."""
+        weight = self.weight()
+        return F.conv1d(x, weight, self.bias, padding=self.padding, dilation=self.dilation)
 
-    def folded(self) -> nn.Conv1d:
-        """The same with a plain weight."""
-        plain = nn.Conv1d(
-            self.in_channels, self.out_channels, self.kernel_size[0],
-            padding=self.padding, dilation=self.dilation[0],
-        )  # fmt: skip
-        return _fill(plain, self)
+    def plain(self) -> nn.Conv1d:
+        return _filled(self._empty(), self)
 
 
-class NormedConvTranspose(nn.ConvTranspose1d):
-    """``nn.ConvTranspose1d`` likewise; ``weight_g`` is [C, 1, 1], one length an input channel."""
+class NormedConvTranspose(Normed):
+    """``stride`` times as long; a length for each *input* channel."""
 
     def __init__(self, inside: int, outside: int, kernel: int, stride: int) -> None:
-        super().__init__(inside, outside, kernel, stride, padding=(kernel - stride) // 2)
-        _split(self)
+        super().__init__()
+        self.sizes = inside, outside, kernel
+        self.stride, self.padding = stride, (kernel - stride) // 2
+        self.split(self._empty())
 
-    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """``stride`` times as long."""
-        weight = _effective(self.weight_g, self.weight_v)
-        return F.conv_transpose1d(x, weight, self.bias, self.stride, self.padding)
+    def _empty(self) -> nn.ConvTranspose1d:
+        return nn.ConvTranspose1d(*self.sizes, stride=self.stride, padding=self.padding)
 
-    def folded(self) -> nn.ConvTranspose1d:
-        """The same with a plain weight."""
-        plain = nn.ConvTranspose1d(
-            self.in_channels, self.out_channels, self.kernel_size[0], self.stride[0],
-            padding=self.padding[0],
-        )  # fmt: skip
-        return _fill(plain, self)
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, inside, T] → [B, outside, stride · T]."""
+        return F.conv_transpose1d(x, self.weight(), self.bias, self.stride, self.padding)
 
-
-def _split(conv: nn.Conv1d | nn.ConvTranspose1d) -> None:
-    direction = conv.weight
-    del conv.weight
-    length = direction.detach().square().sum((1, 2), keepdim=True).sqrt()
-    conv.weight_g = nn.Parameter(length)
-    conv.weight_v = nn.Parameter(direction.detach().clone())
+    def plain(self) -> nn.ConvTranspose1d:
+        return _filled(self._empty(), self)
 
 
 Plain = TypeVar("Plain", nn.Conv1d, nn.ConvTranspose1d)
 
 
-def _fill(plain: Plain, normed: NormedConv | NormedConvTranspose) -> Plain:
-    with torch.no_grad():
-        plain.weight.copy_(_effective(normed.weight_g, normed.weight_v))
-        if plain.bias is not None and normed.bias is not None:
-            plain.bias.copy_(normed.bias)
-    return plain
+def _filled(empty: Plain, normed: Normed) -> Plain:
+    empty.weight = nn.Parameter(normed.weight().detach())
+    empty.bias = normed.bias
+    return empty
 
 
 def folded(module: Module) -> Module:
@@ -85,6 +89,6 @@ def folded(module: Module) -> Module:
     made = copy.deepcopy(module)
     for parent in list(made.modules()):
         for name, child in list(parent.named_children()):
-            if isinstance(child, NormedConv | NormedConvTranspose):
-                setattr(parent, name, child.folded())
+            if isinstance(child, Normed):
+                setattr(parent, name, child.plain())
     return made
