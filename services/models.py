@@ -31,12 +31,11 @@ def load_model(settings: Settings, **parts: bool) -> SpeechModel:
         if parts:
             raise ValueError(f"the cascade has no parts {', '.join(parts)} to leave out")
         return Cascade()
-    return _built_in(settings, parts)
+    return _from_bundle(settings, parts)
 
 
-def _built_in(settings: Settings, parts: Mapping[str, bool]) -> SpeechModel:
-    from services.voice.families.linnet_mini import LinnetMini
-
+def _from_bundle(settings: Settings, parts: Mapping[str, bool]) -> SpeechModel:
+    """The model of a bundle, by its family. Raises as ``load_model``."""
     bundle = Bundle.open(chosen_bundle(settings))
     if bundle.manifest.family != settings.model.family:
         raise BundleError(
@@ -44,4 +43,13 @@ def _built_in(settings: Settings, parts: Mapping[str, bool]) -> SpeechModel:
             f"is of the family {bundle.manifest.family}, not {settings.model.family}",
             "set model.bundle and model.family to match",
         )
-    return LinnetMini.open(bundle, EngineFactory(threads=settings.model.threads), **parts)
+    engines = EngineFactory(threads=settings.model.threads)
+    if settings.model.family == "glm_4_voice":
+        from services.voice.families.glm_4_voice import Glm4Voice
+
+        if parts:
+            raise ValueError(f"GLM-4-Voice has no parts {', '.join(parts)} to leave out")
+        return Glm4Voice.open(bundle, engines)
+    from services.voice.families.linnet_mini import LinnetMini
+
+    return LinnetMini.open(bundle, engines, **parts)

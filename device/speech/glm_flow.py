@@ -110,10 +110,11 @@ class GlmFlow:
     def _solve(self, window: Window, mu: Floats, spk: Floats, known: Floats) -> Floats:
         """Euler's method from noise to mel [80, F], guided by an unconditioned run beside it."""
         shape = (2, MELS, window.frames)
-        feeds: dict[str, Array] = {name: np.zeros(shape, np.float32) for name in ("mu", "cond")}
-        feeds["mu"][0] = mu[0]  # type: ignore[index]  # row 1 stays zero: nothing is given there
-        feeds["cond"][0, :, : known.shape[1]] = known  # type: ignore[index]
-        feeds["spk"] = np.concatenate([spk, np.zeros_like(spk)])
+        both_mu, cond = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        both_mu[0] = mu[0]  # row 1 stays zero: nothing is given there
+        cond[0, :, : known.shape[1]] = known
+        both_spk = np.concatenate([spk, np.zeros_like(spk)])
+        feeds: dict[str, Array] = {"mu": both_mu, "cond": cond, "spk": both_spk}
         noise = indexed_noise(self._seed, window.first_frame, window.frames, MELS)
         x = np.ascontiguousarray(noise.T)
         for now, then in pairwise(self._times):

@@ -41,7 +41,7 @@ class Releasing:
     @property
     def known(self) -> int:
         """Frames of the prompt."""
-        return self.prompt.shape[1]
+        return int(self.prompt.shape[1])
 
     def take(self, made: Floats, *, last: bool) -> Released:
         """Frames that the flow made behind the prompt → what of them is final.

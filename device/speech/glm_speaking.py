@@ -17,6 +17,9 @@ from device.speech.harmonic_source import SAMPLE_RATE
 
 Floats = npt.NDArray[np.float32]
 
+KNOWN = 14
+"""Codes of a window that must have been said before, so that a block joins what it follows."""
+
 __all__ = ["SAMPLE_RATE", "GlmSpeaking", "GlmVoice"]
 
 
@@ -57,6 +60,7 @@ class GlmSpeaking:
     """
 
     def __init__(self, voice: GlmVoice, seed: int, releasing: Releasing | None = None) -> None:
+        self._most = voice.widest - KNOWN
         self._flow = GlmFlow(voice.flow, seed, voice.widest, voice.steps)
         self._vocoder = GlmVocoder(voice.pitch_of, voice.wave_of, seed)
         self._releasing = Releasing() if releasing is None else releasing
@@ -75,12 +79,18 @@ class GlmSpeaking:
         """
         if not codes:
             return self.finish() if last else np.zeros(0, np.float32)
-        made = self._flow.step(codes, self._releasing.prompt)
-        return self._sound(self._releasing.take(made, last=last), last)
+        starts = range(0, len(codes), self._most)
+        return np.concatenate(
+            [self._block(codes[at : at + self._most], last and at == starts[-1]) for at in starts]
+        )
 
     def finish(self) -> Floats:
         """The sound still held back."""
         return self._sound(self._releasing.finish(), True)
+
+    def _block(self, codes: Sequence[int], last: bool) -> Floats:
+        made = self._flow.step(codes, self._releasing.prompt)
+        return self._sound(self._releasing.take(made, last=last), last)
 
     def _sound(self, released: Released, last: bool) -> Floats:
         if last and not released.frames.shape[1] and not self.codes:

@@ -8,6 +8,7 @@ nothing: a model must never say one.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -30,13 +31,14 @@ _SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
+_V = TypeVar("_V", bound="GlmVocabulary")
 
 
 class GlmVocabulary(Vocabulary):
     """The same as ``Vocabulary``, at the published places."""
 
     @classmethod
-    def of(cls, ranks: dict[bytes, int], codes: int) -> GlmVocabulary:
+    def of(cls: type[_V], ranks: dict[bytes, int], codes: int) -> _V:
         special = {tag: len(ranks) + place for tag, place in SPECIALS.items()}
         encoding = tiktoken.Encoding(
             "glm-4-voice", pat_str=_SPLIT, mergeable_ranks=ranks, special_tokens=special
