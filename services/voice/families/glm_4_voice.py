@@ -12,7 +12,7 @@ import codecs
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -207,12 +207,14 @@ def _sampling(config: Mapping[str, object]) -> Sampling:
     Raises:
         ValueError: a number is out of range.
     """
-    found = Sampling()
-    for name in ("temperature", "top_p", "top_k"):
+    usual = Sampling()
+
+    def given(name: str, otherwise: float) -> float:
         value = config.get(name)
-        if isinstance(value, int | float):
-            found = replace(found, **{name: value})
-    return found
+        return value if isinstance(value, int | float) else otherwise
+
+    top_k = int(given("top_k", usual.top_k))
+    return Sampling(given("temperature", usual.temperature), given("top_p", usual.top_p), top_k)
 
 
 class _Mouth:
