@@ -16,6 +16,8 @@ import resource
 import time
 from typing import Any
 
+from device.bundle import Bundle
+from device.engine.factory import EngineFactory
 from services.bench.rig import rig
 from services.bench.spoken import Spoken, recordings
 from services.bench.stages import TurnTimes, first_audio, medians, turns_of
@@ -46,6 +48,8 @@ def main(args: argparse.Namespace) -> int:
         pin_to_one_core()
     if args.typed:
         return typed_main(args)
+    if args.glm_streaming:
+        return glm_streaming_main(args)
     settings = chosen_settings(args)
     source, spoken = recordings(settings.wake.phrase, args.limit or TURNS)
     if not spoken:
@@ -62,6 +66,17 @@ def typed_main(args: argparse.Namespace) -> int:
     table = bench.measure(args.limit or LINES)
     print(json.dumps(table) if args.json else "\n".join(lines_of(table)))
     return ExitCode.OK if table["lines"]["all_confirmed"] else ExitCode.CHECK_FAILED
+
+
+def glm_streaming_main(args: argparse.Namespace) -> int:
+    """GLM-4-Voice by both ways of streaming. Raises as ``main``."""
+    from services.bench import glm_streaming
+    from services.voice.families.glm_4_voice import Glm4Voice
+
+    model = Glm4Voice.open(Bundle.open(args.bundle), EngineFactory("onnx"), calling=False)
+    table = glm_streaming.measure(model)
+    print(json.dumps(table) if args.json else "\n".join(glm_streaming.lines_of(table)))
+    return ExitCode.OK
 
 
 def pin_to_one_core() -> None:

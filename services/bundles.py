@@ -11,7 +11,11 @@ from services.settings import Settings
 SHIPPED = Path(__file__).resolve().parent.parent / "bundles"
 """Where a checkout keeps the bundles it came with."""
 
-_SHIPPED_NAMES = {"linnet_mini": "linnet_mini-en", "cascade": "linnet_mini-en"}
+_SHIPPED_NAMES = {
+    "linnet_mini": "linnet_mini-en",
+    "glm_4_voice": "glm_4_voice",  # never shipped: its weights may not be
+    "cascade": "linnet_mini-en",
+}
 
 
 def chosen_bundle(settings: Settings) -> Path:

@@ -31,12 +31,11 @@ def load_model(settings: Settings, **parts: bool) -> SpeechModel:
         if parts:
             raise ValueError(f"the cascade has no parts {', '.join(parts)} to leave out")
         return Cascade()
-    return _built_in(settings, parts)
+    return _from_bundle(settings, parts)
 
 
-def _built_in(settings: Settings, parts: Mapping[str, bool]) -> SpeechModel:
-    from services.voice.families.linnet_mini import LinnetMini
-
+def _from_bundle(settings: Settings, parts: Mapping[str, bool]) -> SpeechModel:
+    """The model of a bundle, by its family. Raises as ``load_model``."""
     bundle = Bundle.open(chosen_bundle(settings))
     if bundle.manifest.family != settings.model.family:
         raise BundleError(
@@ -46,4 +45,12 @@ def _built_in(settings: Settings, parts: Mapping[str, bool]) -> SpeechModel:
         )
     model = settings.model
     engines = EngineFactory(model.backend, model.threads, model.plans)
+    if model.family == "glm_4_voice":
+        from services.voice.families.glm_4_voice import Glm4Voice
+
+        if parts:
+            raise ValueError(f"GLM-4-Voice has no parts {', '.join(parts)} to leave out")
+        return Glm4Voice.open(bundle, engines)
+    from services.voice.families.linnet_mini import LinnetMini
+
     return LinnetMini.open(bundle, engines, **parts)

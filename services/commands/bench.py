@@ -17,6 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--typed", action="store_true", help="time typed lines in a large home; needs no model"
     )
     parser.add_argument(
+        "--glm-streaming",
+        action="store_true",
+        help="time a bundle of GLM-4-Voice against the naive way to stream it; needs --bundle",
+    )
+    parser.add_argument(
         "--devices", type=positive, metavar="N", help="with --typed: its size (default: 1000)"
     )
     parser.add_argument(
@@ -33,6 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.devices and not args.typed:
         raise UsageError("--devices goes with --typed")
+    if args.glm_streaming and args.bundle is None:
+        raise UsageError("--glm-streaming goes with --bundle DIR, a bundle of GLM-4-Voice")
     from services import benchmark
 
     return benchmark.main(args)

@@ -28,7 +28,9 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 def add_family(parser: argparse.ArgumentParser) -> None:
     """``--family``: which speech model answers; None means as the settings say."""
     parser.add_argument(
-        "--family", choices=("linnet_mini", "cascade"), help="speech model (default: the settings')"
+        "--family",
+        choices=("linnet_mini", "glm_4_voice", "cascade"),
+        help="speech model (default: the settings')",
     )
 
 

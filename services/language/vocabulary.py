@@ -12,6 +12,7 @@ import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import tiktoken
 
@@ -22,6 +23,7 @@ SPECIALS = (
 _SPLIT = r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+|\s+"
 _MAX_RANKS_BYTES = 8 << 20
 _ROUND = 64  # the head's width is a multiple of this
+_V = TypeVar("_V", bound="Vocabulary")
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Vocabulary:
     """Number of audio codes."""
 
     @classmethod
-    def load(cls, path: Path, codes: int) -> Vocabulary:
+    def load(cls: type[_V], path: Path, codes: int) -> _V:
         """Read a tiktoken ranks file.
 
         Raises:
@@ -51,7 +53,7 @@ class Vocabulary:
         return cls.of(ranks, codes)
 
     @classmethod
-    def of(cls, ranks: dict[bytes, int], codes: int) -> Vocabulary:
+    def of(cls: type[_V], ranks: dict[bytes, int], codes: int) -> _V:
         special = {tag: len(ranks) + n for n, tag in enumerate(SPECIALS)}
         encoding = tiktoken.Encoding(
             "linnet", pat_str=_SPLIT, mergeable_ranks=ranks, special_tokens=special
