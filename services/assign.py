@@ -30,7 +30,7 @@ def main(args: argparse.Namespace) -> int:
         BrokerError: the broker cannot be used.
     """
     settings = Settings.load(args.config)
-    change = _device if args.device is not None else _room
+    change = _device if args.device is not None else _room if args.room is not None else _group
     told = change(args, settings)
     if args.json:
         print(json.dumps(told))
@@ -85,6 +85,22 @@ def _room(args: argparse.Namespace, settings: Settings) -> dict[str, object]:
     return {"room": room, "floor": home.floors.get(room), "other_names": names}
 
 
+def _group(args: argparse.Namespace, settings: Settings) -> dict[str, object]:
+    group = _name("--group", args.group)
+    if args.clear:
+        with changing(settings.home.map_file) as kept:
+            _assigned(group, kept.map.groups)
+            kept.map = kept.map.without_group(group)
+    else:
+        area = _name("--area", args.area)
+        _not_in_settings("home.groups", group, settings.home.groups, args.config)
+        found = collect(with_owner_map(settings), args.wait)
+        _known_group(group, {name for e in found for name in e.groups})
+        with changing(settings.home.map_file) as kept:
+            kept.map = kept.map.with_group(group, area)
+    return {"group": group, "room": with_owner_map(settings).home.groups.get(group)}
+
+
 def _aliases(written: Iterable[str]) -> tuple[str, ...]:
     aliases = tuple(dict.fromkeys(_name("--alias", alias) for alias in written))
     if len(aliases) > MAX_ALIASES:
@@ -126,6 +142,13 @@ def _known_room(room: str, found: list[Entity], *, or_floor: bool) -> None:
         rooms |= {e.floor for e in found if e.floor}
     if room not in rooms:
         raise UsageError(f"no device is in a room {room}{_nearest(room, rooms)}")
+
+
+def _known_group(group: str, groups: Collection[str]) -> None:
+    if group not in groups:
+        near = difflib.get_close_matches(group, groups, 1, 0.4)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise UsageError(f"no device is in a zigbee2mqtt group {group}{hint}")
 
 
 def _free_names(room: str, aliases: Collection[str], found: list[Entity]) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Mapping
 
 from services.exit_codes import ExitCode
 from services.home.entities import Entity
 from services.owner_map import with_owner_map
-from services.settings import Settings
+from services.settings import Home, Settings
 from services.wiring import open_home
 
 CONNECT_WAIT_S = 5.0
@@ -26,7 +25,7 @@ def main(args: argparse.Namespace) -> int:
     settings = with_owner_map(Settings.load(args.config))
     found = collect(settings, args.wait)
     now = time.monotonic()
-    rows = [_row(e, settings.home.areas, now) for e in found]
+    rows = [_row(e, settings.home, now) for e in found]
     if args.json:
         print(json.dumps({"devices": rows}))
     elif rows:
@@ -45,9 +44,10 @@ def collect(settings: Settings, wait_s: float) -> list[Entity]:
         return sorted(home.entities(), key=lambda e: e.entity_id)
 
 
-def _row(entity: Entity, owners: Mapping[str, str], now_s: float) -> dict[str, object]:
+def _row(entity: Entity, owners: Home, now_s: float) -> dict[str, object]:
     here = entity.available(now_s)
-    origin = "owner" if entity.entity_id in owners else "announced"
+    by_owner = entity.entity_id in owners.areas or any(g in owners.groups for g in entity.groups)
+    origin = "owner" if by_owner else "announced"
     return {
         "device": entity.entity_id,
         "name": entity.name,

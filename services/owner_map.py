@@ -68,6 +68,8 @@ class OwnerMap(BaseModel):
         default_factory=dict
     )
     """Room or floor → other names for it."""
+    groups: dict[Name, Name] = Field(default_factory=dict)
+    """zigbee2mqtt group → room of its members."""
 
     def with_device(self, device: str, area: str | None, aliases: tuple[str, ...]) -> OwnerMap:
         """A device's room and other names; None and () leave what there is. Names are kept ones."""
@@ -84,6 +86,13 @@ class OwnerMap(BaseModel):
             floors={**self.floors, room: floor} if floor else self.floors,
             place_aliases={**kept, room: aliases} if aliases else kept,
         )
+
+    def with_group(self, group: str, room: str) -> OwnerMap:
+        """The room of a group's members."""
+        return self._with(groups={**self.groups, group: room})
+
+    def without_group(self, group: str) -> OwnerMap:
+        return self._with(groups=_without(self.groups, group))
 
     def without_device(self, device: str) -> OwnerMap:
         return self._with(
@@ -147,6 +156,7 @@ def with_owner_map(settings: Settings) -> Settings:
         "floors": {**kept.floors, **home.floors},
         "aliases": {**kept.aliases, **home.aliases},
         "place_aliases": {**kept.place_aliases, **home.place_aliases},
+        "groups": {**kept.groups, **home.groups},
     }
     return settings.model_copy(update={"home": home.model_copy(update=tables)})
 

@@ -145,8 +145,10 @@ class Home(_Table):
     """Other names of devices: "light.desk" = ["reading light"]."""
     place_aliases: dict[Spoken, Listed[Spoken]] = Field(default_factory=dict)
     """Other names of rooms and floors: "living room" = ["lounge"]."""
+    groups: dict[Spoken, Spoken] = Field(default_factory=dict)
+    """Rooms of the members of zigbee2mqtt groups: "sofa lamps" = "living room"."""
     map_file: PathText = MAP_FILE
-    """What `linnet devices assign` keeps of the same; the four tables above win over it."""
+    """What `linnet devices assign` keeps of the same; the five tables above win over it."""
 
     @field_validator("language")
     @classmethod

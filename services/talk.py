@@ -3,8 +3,9 @@
 What is typed is read by sentence templates, or guessed by the model where none of them fits and the
 model has learnt to; it is carried out by the same home and answered by the same
 truthful sentences, so the home can be tried without sound or model. Where a sentence may mean
-several devices it is asked which, once; the next line may answer. This is the one place where what
-was said is shown; it is not logged here either.
+several devices it is asked which, once; the next line may answer. A line may also name a tool of
+another server that the owner listed: this process may reach it, the one that hears may not. This is
+the one place where what was said is shown; it is not logged here either.
 """
 
 from __future__ import annotations
@@ -110,8 +111,24 @@ def _read(settings: Settings, wanted: bool | Path | None, parts: ExitStack) -> N
     path = FastPath(language)
     path.warm_up(home.view())  # now, so that the first answer is as quick as the others
     lines = TypedLines(path, LateGuess.of(settings))
+    answer = _foreign(settings, parts)
     for text in _typed():
-        _turn(home, lines, text, say)
+        told = answer(text)
+        if told is None:
+            _turn(home, lines, text, say)
+        else:
+            home.withdraw()  # a question that was open is over, as after any other command
+            lines.forget()
+            print(told)
+
+
+def _foreign(settings: Settings, parts: ExitStack) -> Callable[[str], str | None]:
+    """Answers lines that name a tool of the servers the owner listed, where there are any."""
+    if not settings.mcp.servers:
+        return lambda _: None
+    from services.mcp.listed import open_listed  # an optional package
+
+    return open_listed(settings.mcp.servers, parts).answer
 
 
 def _await(home: Home) -> None:

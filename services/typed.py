@@ -67,6 +67,10 @@ class TypedLines:
             call = heard.call
         return self._asked_back(_resolved(call, view, entities))
 
+    def forget(self) -> None:
+        """The line was about something else: no question is open any more."""
+        self._open = None
+
     def _guessed(
         self, text: str, miss: str | None, view: HomeView, entities: Sequence[Entity]
     ) -> Read | None:

@@ -67,7 +67,7 @@ def safety(chosen: SafetySettings) -> Safety:
 
 def home_map(home: HomeSettings) -> HomeMap:
     """The owner's word on rooms, floors and names."""
-    return HomeMap(home.areas, home.floors, home.aliases, home.place_aliases)
+    return HomeMap(home.areas, home.floors, home.aliases, home.place_aliases, home.groups)
 
 
 def open_presence(settings: Settings, appliance: Appliance) -> Presence:

@@ -12,7 +12,8 @@ ASSIGN_HELP = "say which room a device is in, what else it is called, or which f
 ASSIGN_EXAMPLE = 'linnet devices assign light.desk --area office --alias "reading light"'
 ASSIGN_USAGE = """linnet devices assign DEVICE [--area ROOM] [--alias NAME]...
        linnet devices assign --room ROOM [--floor FLOOR] [--alias NAME]...
-       linnet devices assign (DEVICE | --room ROOM) --clear"""
+       linnet devices assign --group NAME --area ROOM
+       linnet devices assign (DEVICE | --room ROOM | --group NAME) --clear"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     assign.add_argument(
         "--room", default=None, metavar="ROOM", help="a room of the home, or a floor to --alias"
     )
+    assign.add_argument(
+        "--group", default=None, metavar="NAME", help="a zigbee2mqtt group, for its members' --area"
+    )
     assign.add_argument("--floor", default=None, metavar="FLOOR", help="the floor of that room")
     assign.add_argument("--clear", action="store_true", default=False, help="forget what was said")
     _add_shared(assign)
@@ -61,8 +65,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _misfit(args: argparse.Namespace) -> str:
     """What is wrong with the arguments of ``assign``; empty when they fit together."""
-    if (args.device is None) == (args.room is None):
-        return "name one DEVICE, before the options, or one --room"
+    if sum(given is not None for given in (args.device, args.room, args.group)) != 1:
+        return "name one DEVICE, before the options, or one --room, or one --group"
+    if args.group is not None and not (args.floor is None and args.alias is None):
+        return "a --group has only an --area"
     if args.device is not None and args.floor is not None:
         return "--floor is of a --room, not of a DEVICE"
     if args.room is not None and args.area is not None:

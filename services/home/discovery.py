@@ -53,6 +53,10 @@ class DiscoveredEntity:
     comes before it."""
 
 
+Groups = tuple[tuple[str, tuple[str, ...]], ...]
+"""Name of each group as its owner wrote it, and the ids of its members (see ``Device.ids``)."""
+
+
 @dataclass(frozen=True)
 class Announcement:
     """All that one discovery topic says now; no entities means it says nothing any more."""
@@ -65,6 +69,8 @@ class Announcement:
     """Its entities go away only to come back on another topic: what belongs to them is kept."""
     questions: tuple[tuple[str, bytes], ...] = ()
     """Messages that ask a device for its state where it does not leave it with the broker."""
+    groups: Groups | None = None
+    """All groups of a bridge where its table of them has come; None: it says nothing of them."""
 
 
 def filters(prefix: str = PREFIX) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from services.home.discovery import Announcement, DiscoveredEntity
+from services.home.group_rooms import GroupRooms
 from services.home.home_map import HomeMap
 from services.home.platforms import AvailabilityTopic, BinarySensor, Sensor
 from services.home.sightings import Sightings
@@ -39,6 +40,8 @@ class Entity:
     name: str
     """Lower-case spoken name; as written where the letters are not Latin."""
     area: str | None
+    groups: tuple[str, ...] = ()
+    """Names of the groups it is in."""
     floor: str | None = None
     aliases: tuple[str, ...] = ()
     area_aliases: tuple[str, ...] = ()
@@ -125,6 +128,10 @@ class Registry:
             limit: entities that are taken in at most.
         """
         self._map = home_map or HomeMap()
+        self._groups = GroupRooms(self._map.groups)
+        self._rooms: dict[str, int] = {}
+        """Rooms that something but the name of a group says, and of how many entities."""
+        self._rooms_changed = False
         self._sightings = Sightings(limit)
         self._entities: dict[str, Entity] = {}
         self._ids: dict[str, str] = {}
@@ -142,7 +149,10 @@ class Registry:
     def apply(self, announcement: Announcement) -> Change:
         """Replace all that this topic announced before; states survive an equal announcement."""
         shown, hidden = self._sightings.see(announcement)
-        if not shown and not hidden:
+        regrouped = announcement.groups is not None and self._groups.told(
+            announcement.topic, announcement.groups
+        )
+        if not shown and not hidden and not regrouped:
             return Change()
         self._snapshot = self._view = None
         gone: set[str] = set()
@@ -151,6 +161,10 @@ class Registry:
         fresh: set[str] = set()
         for found in shown:
             fresh.update(self._add(found))
+        if regrouped:
+            self._group_again()
+        if self._rooms_changed:
+            self._place_again()
         return Change(
             frozenset(fresh), frozenset(topic for topic in gone if topic not in self._listeners)
         )
@@ -207,18 +221,71 @@ class Registry:
             log.warning("skipped a %s: its name has no letters that can be spoken", found.domain)
             return ()
         entity_id = self._free_id(found)
-        area = name_form(self._map.areas.get(entity_id, found.area or "")) or None
-        floor = self._map.floors.get(area or "")
-        aliases = tuple(self._map.aliases.get(entity_id, ()))
-        entity = Entity(
-            found, entity_id, name, area, floor, aliases, self._others(area), self._others(floor)
-        )
+        entity = self._placed(Entity(
+            found, entity_id, name, None, aliases=tuple(self._map.aliases.get(entity_id, ()))
+        ))  # fmt: skip
+        self._count(entity, 1)
         entity, fresh = self._told_before(entity)
         self._entities[entity_id] = entity
         self._ids[found.key] = entity_id
         for heard in entity.topics:
             self._listeners.setdefault(heard, {})[entity_id] = None
         return fresh
+
+    # --- rooms -----------------------------------------------------------------------------------
+
+    def _placed(self, entity: Entity) -> Entity:
+        """The entity in its room, on its floor; only the name of a group is a mere hint."""
+        groups = self._groups.of(entity.found.spec.device.ids)
+        area = self._said_room(entity, groups) or self._groups.suggested(groups, self._room)
+        floor = self._map.floors.get(area or "")
+        return replace(
+            entity, area=area, groups=groups, floor=floor,
+            area_aliases=self._others(area), floor_aliases=self._others(floor),
+        )  # fmt: skip
+
+    def _said_room(self, entity: Entity, groups: tuple[str, ...]) -> str | None:
+        """The owner's word on the device, then on a group of it, then the device's own."""
+        assigned = self._map.areas.get(entity.entity_id)
+        if assigned is not None:
+            return name_form(assigned) or None
+        return self._groups.owned(groups) or name_form(entity.found.area or "") or None
+
+    def _room(self, name: str) -> str | None:
+        """The room of this name, or of which the owner says that it is another name."""
+        if name in self._rooms or name in self._map.floors:
+            return name
+        others = (room for room, names in self._map.place_aliases.items() if name in names)
+        return next((room for room in others if room in self._rooms), None)
+
+    def _count(self, entity: Entity, more: int) -> None:
+        room = self._said_room(entity, entity.groups)
+        if room is None:
+            return
+        before = self._rooms.pop(room, 0)
+        if before + more > 0:
+            self._rooms[room] = before + more
+        if (before == 0) != (before + more <= 0):
+            # A room that came or went matters only to groups that are called so.
+            self._rooms_changed |= any(map(self._groups.named, (room, *self._others(room))))
+
+    def _group_again(self) -> None:
+        """Some are in other groups now."""
+        self._rooms = {}
+        for entity_id, entity in self._entities.items():
+            groups = self._groups.of(entity.found.spec.device.ids)
+            self._count(replace(entity, groups=groups), 1)
+            # Now, not with the others: who left all groups would be missed.
+            self._entities[entity_id] = self._placed(entity)
+        self._rooms_changed = True
+
+    def _place_again(self) -> None:
+        """A room came or went by which groups are called: their members may be elsewhere now."""
+        for entity_id, entity in self._entities.items():
+            if entity.groups:
+                self._entities[entity_id] = self._placed(entity)
+        self._rooms_changed = False
+        self._snapshot = self._view = None
 
     def _others(self, place: str | None) -> tuple[str, ...]:
         return tuple(self._map.place_aliases.get(place or "", ()))
@@ -246,6 +313,7 @@ class Registry:
         if entity_id is None:
             return ()
         entity = self._entities.pop(entity_id)
+        self._count(entity, -1)
         if keep_id and found.unique_id is not None and len(self._kept_ids) < MAX_MOVING:
             self._kept_ids[f"{found.domain} {found.unique_id}"] = entity_id
         self._numbers.pop(entity_id.rpartition("_")[0], None)

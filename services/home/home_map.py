@@ -18,3 +18,5 @@ class HomeMap:
     """Entity id → other names for it."""
     place_aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Room or floor → other names for it."""
+    groups: Mapping[str, str] = field(default_factory=dict)
+    """zigbee2mqtt group → the room its members are in."""

@@ -15,6 +15,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from services.home.discovery import Announcement, DiscoveredEntity, DiscoveryError, component
+from services.home.platforms.base import fold_id
 from services.home.templates import parse_json
 from services.home.zigbee2mqtt_exposes import Body, Expose, bodies
 
@@ -143,7 +144,8 @@ class Zigbee2mqtt:
         for number, group in self._groups.items():
             thing = _Thing(number, group.friendly_name, self._shared(group))
             found += self._entities(thing, self._told, problems)
-        return Announcement(self.topics[1], tuple(found), tuple(problems))
+        groups = tuple((g.friendly_name, _member_ids(g)) for g in self._groups.values())
+        return Announcement(self.topics[1], tuple(found), tuple(problems), groups=groups)
 
     def _shared(self, group: _Group) -> tuple[Body, ...]:
         """What all members of a group can do, on the group's own topics; and its scenes."""
@@ -170,7 +172,7 @@ class Zigbee2mqtt:
         shared: dict[str, object] = {
             "availability": [{"topic": place, "value_template": _ONLINE} for place in places],
             "availability_mode": "all",
-            "device": {"identifiers": [f"zigbee2mqtt_{thing.number}"], "name": thing.name},
+            "device": {"identifiers": [_identifier(thing.number)], "name": thing.name},
         }
         for part in thing.parts:
             unique = f"{thing.number}_{part.object_id}_{self._base}"
@@ -199,6 +201,15 @@ def _each(model: type[_Item], items: list[object]) -> tuple[list[_Item], list[st
             where = ".".join(str(part) for part in fault["loc"])[:80]
             problems.append(f"{where or 'item'}: {fault['type'].replace('_', ' ')}")
     return good, problems
+
+
+def _identifier(number: str) -> str:
+    """As zigbee2mqtt names a device in Home Assistant's discovery, too."""
+    return f"zigbee2mqtt_{number}"
+
+
+def _member_ids(group: _Group) -> tuple[str, ...]:
+    return tuple(fold_id(_identifier(member.ieee_address)) for member in group.members)
 
 
 def _usable(device: _Device) -> bool:

@@ -33,6 +33,18 @@ MAX_NAME_WORDS = 3
 """Longer unknown names are taken for talk."""
 _DANGLING = frozenset({"the", "my", "our", "a", "to", "of", "in", "on", "at", "for", "and"})
 """No English name ends with these: the sentence was cut off."""
+_ASKING = frozenset({
+    "why", "how", "who", "whose", "whom", "when", "where", "which", "what", "did", "does", "was",
+    "were", "is", "are", "has", "had",
+})  # fmt: skip
+"""An English sentence that begins with these asks; the unknown in it is no device to be moved."""
+_COMMANDING = frozenset({
+    "turn", "switch", "put", "set", "change", "make", "open", "close", "shut", "lock", "unlock",
+    "start", "stop", "on", "off", "up", "down", "out", "please", "now", "it", "to", "the",
+})  # fmt: skip
+"""English words that command: of these alone no name is made, the name is what is missing."""
+_INDEFINITE = frozenset({"a", "an", "some", "any", "another"})
+"""Who means a device of the house says which: "a picture of the garden" is something else."""
 MAX_CHARS = 300
 """A longer text is no command."""
 _NO_ROOM = "\0"
@@ -70,6 +82,7 @@ class FastPath:
         """
         self.language = language
         self._intents = intents(language)
+        self._english = language.partition("-")[0] == "en"
         self._spaced = not self._intents.settings.ignore_whitespace
         self._view: HomeView | None = None
         self._names = NameLists(HomeView(), spaced=self._spaced)
@@ -146,6 +159,8 @@ class FastPath:
     def _why(self, text: str, view: HomeView) -> Miss:
         """Whether a command fits but for a name; questions are not tried, they fit anything."""
         exact, _ = self._names.found(text.lower().strip())
+        if self._english and fold(text).split(" ", 1)[0] in _ASKING:
+            return "not_understood"
         here = {"area": view.here or _NO_ROOM}
         results = recognize_all(
             text, self._intents, slot_lists=exact, intent_context=here,
@@ -170,6 +185,8 @@ class FastPath:
         text = str(getattr(unknown[0], "text", "")).strip()
         words = text.split()
         if unknown[0].name not in _UNKNOWN or not 0 < len(words) <= MAX_NAME_WORDS:
+            return
+        if self._english and (_INDEFINITE.intersection(words) or _COMMANDING.issuperset(words)):
             return
         if words[-1] in _DANGLING or result.intent_sentence is None:
             return

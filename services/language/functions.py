@@ -6,10 +6,11 @@ and whatever a model writes is checked against them before it goes any further.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from pydantic import ValidationError
 
@@ -158,9 +159,37 @@ def _explain(error: ValidationError) -> str:
     return ": ".join(filter(None, (where, rule.removeprefix("Value error, "))))
 
 
+class Other(Protocol):
+    """A tool that is not of this table: one of another server, listed by the owner."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def schema(self) -> Mapping[str, Any]: ...
+
+
+def tools(others: Iterable[Other] = ()) -> tuple[dict[str, Any], ...]:
+    """The table as OpenAI-style tools, for language models that call functions.
+
+    Args:
+        others: shown after the table, so that it stays the same beginning of every prompt. Their
+            names begin with their server's; a name that is none of this format, or is taken, is
+            left out.
+    """
+    shown = {tool["function"]["name"]: tool for tool in _tools()}
+    for other in others:
+        if _OTHER.fullmatch(other.name):
+            shown.setdefault(other.name, _shown(other.name, other.description, dict(other.schema)))
+    return tuple(shown.values())
+
+
+_OTHER = re.compile(r"(?=.{1,64}$)[a-z][a-z0-9_]*?__[a-zA-Z0-9_-]+")
+
+
 @lru_cache(maxsize=1)
-def tools() -> tuple[dict[str, Any], ...]:
-    """The table as OpenAI-style tools, for language models that call functions."""
+def _tools() -> tuple[dict[str, Any], ...]:
     return tuple(_tool(function) for function in FUNCTIONS.values())
 
 
@@ -173,7 +202,11 @@ def _tool(function: Function) -> dict[str, Any]:
         "required": schema.get("required", []),
         "additionalProperties": False,
     }
-    body = {"name": function.name, "description": function.description, "parameters": parameters}
+    return _shown(function.name, function.description, parameters)
+
+
+def _shown(name: str, description: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    body = {"name": name, "description": description, "parameters": parameters}
     return {"type": "function", "function": body}
 
 

@@ -19,12 +19,13 @@ from services.home.embedded_broker import EmbeddedBroker
 from services.home.simulated import SimulatedHome
 from services.mcp import token
 from services.mcp.home_tools import HomeTools
-from services.mcp.remote import RemoteServer, RemoteTools
+from services.mcp.listed import remote_tools
+from services.mcp.remote import RemoteTools
 from services.mcp.server import serve_stdio
 from services.mcp.tools import Together, Tool, ToolError, ToolSource, ToolUnavailable
 from services.mcp.web import HOST, PATH, listen, serve_http
 from services.owner_map import with_owner_map
-from services.settings import McpServer, Settings
+from services.settings import Settings
 from services.wiring import at_broker, open_home, software_version
 
 CONNECT_WAIT_S = 5.0
@@ -52,17 +53,6 @@ def main(args: argparse.Namespace) -> int:
             remote = [parts.enter_context(remote_tools(s)) for s in settings.mcp.servers]
             return _list(own, remote, args) if args.list else _call(own, remote, args)
         return _serve(own, settings, args)
-
-
-def remote_tools(server: McpServer) -> RemoteTools:
-    """The tools of a server of the settings. Raises TokenError."""
-    shown = token.read(server.token_file) if server.token_file is not None else None
-    return RemoteTools(
-        RemoteServer(
-            server.name, frozenset(server.tools), server.command, server.url, shown,
-            server.timeout_s,
-        )
-    )  # fmt: skip
 
 
 def _serve(source: ToolSource, settings: Settings, args: argparse.Namespace) -> int:

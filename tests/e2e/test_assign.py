@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from paho.mqtt import publish
 
 from services.exit_codes import ExitCode
 from services.home.simulated import SimulatedHome
@@ -143,3 +144,22 @@ def test_the_daemon_takes_a_changed_map_at_sighup_and_refuses_a_damaged_one(
         assert "bed light" not in daemon.log
     finally:
         daemon.close()
+
+
+def test_a_zigbee2mqtt_group_gives_its_members_a_room(devices: Devices, broker: Mosquitto) -> None:
+    power = {"type": "binary", "name": "state", "property": "state", "access": 7,
+             "value_on": "ON", "value_off": "OFF"}  # fmt: skip
+    lamp = {"exposes": [{"type": "light", "features": [power]}]}
+    tables = {
+        "devices": [{"ieee_address": "0x1", "friendly_name": "bulb", "definition": lamp}],
+        "groups": [{"id": 1, "friendly_name": "sofa", "members": [{"ieee_address": "0x1"}]}],
+    }
+    for table, body in tables.items():
+        topic = f"zigbee2mqtt/bridge/{table}"
+        publish.single(topic, json.dumps(body), qos=1, retain=True, port=broker.address.port)
+    assert places(devices)["light.bulb"][:2] == [None, None]
+    done = devices("assign", "--group", "sofaa", "--area", "living room")
+    assert "no device is in a zigbee2mqtt group sofaa; did you mean sofa?" in done.stderr
+    done = devices("assign", "--group", "Sofa", "--area", "Living Room")
+    assert (done.returncode, done.stdout) == (ExitCode.OK, "group: sofa; room: living room\n")
+    assert places(devices)["light.bulb"][:2] == ["living room", "owner"]

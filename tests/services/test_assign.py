@@ -59,6 +59,9 @@ def test_options_before_the_word_assign_count_as_those_behind_it() -> None:
         (("light.desk", "--floor", "attic"), "--floor is of a --room"),
         (("--room", "office", "--area", "study", "--floor", "attic"), "is of a DEVICE"),
         (("--room", "office"), "say what to assign"),
+        (("--group", "lamps"), "say what to assign"),
+        (("--group", "lamps", "--alias", "spots"), "has only an --area"),
+        (("--group", "lamps", "--room", "office", "--clear"), "or one --group"),
         (("light.desk", "--area", "!"), "--area: has no letters"),
         (("light.desk", "--area", ""), "--area: has no letters"),
         (("light.desk", *[w for i in range(9) for w in ("--alias", f"a {i}")]), "8 are the most"),
@@ -96,6 +99,14 @@ def test_what_was_assigned_to_a_device_that_is_gone_can_be_cleared(
     assert "systemctl reload" in said
     left = read_map(tmp_path / "home.json")
     assert (left.areas, left.floors, left.aliases) == ({}, {}, {})
+
+
+def test_a_groups_room_is_cleared_like_any_other(assign: Assign, tmp_path: Path) -> None:
+    with changing(tmp_path / "home.json") as kept:
+        kept.map = kept.map.with_group("sofa lamps", "living room")
+    status, out, _ = assign("--group", "Sofa Lamps", "--clear", "--json")
+    assert (status, json.loads(out)) == (ExitCode.OK, {"group": "sofa lamps", "room": None})
+    assert read_map(tmp_path / "home.json").groups == {}
 
 
 def test_clearing_what_was_never_assigned_names_the_nearest(assign: Assign, tmp_path: Path) -> None:

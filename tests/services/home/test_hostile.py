@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,9 @@ KEYS = st.sampled_from([*FIELDS, *ENTITY, "~", "schema", "components", "device"]
 TEMPLATES = ["{{ value }}", "{{ value_json.state }}", "{{ value | float * 2 }}",
              "{% set a = value_json %}{{ a.x }}", "{{ value_json.a[9999999] }}", "{{ 1/0 }}",
              "{% for i in range(9) %}{% endfor %}", "{{ ''.__class__ }}",
-             "{{ x.y.z }}"]  # fmt: skip
+             "{{ x.y.z }}", "{{ value * 99999999 }}", "{{ 9 ** 9 ** 9 }}",
+             "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+             ]  # fmt: skip
 WORDS = ["a/b", "a", "#", "+/x", "$SYS/x", "", "json", "template", "default", "online", "None",
          "NaN", "Infinity", "1e999", "-1", "\0", "é", "\ud800", *TEMPLATES]  # fmt: skip
 SCALARS = (
@@ -54,11 +58,28 @@ STATES = st.sampled_from(
 ) | st.binary(max_size=40)  # fmt: skip
 
 
+HANG_S = 0.05
+"""Longer than this no message may take on the appliance."""
+SLACK = 10
+"""Of the machine that tests, which collects garbage, too, and compiles templates anew."""
+
+
+@contextlib.contextmanager
+def swiftly() -> Iterator[None]:
+    """What is done takes no longer than it may, in time of this thread's processor alone."""
+    started_s = time.thread_time()
+    try:
+        yield
+    finally:
+        assert time.thread_time() - started_s < HANG_S * SLACK
+
+
 def survives(home: Registry, payloads: list[bytes]) -> None:
     """Every thing hears everything, tells its state, and is asked for everything."""
     for topic in sorted(home.topics()):
         for payload in payloads:
-            home.hear(topic, payload, 1.0)
+            with swiftly():
+                home.hear(topic, payload, 1.0)
     for entity in home.snapshot():
         assert entity.told is None or len(entity.told) < 5000
         assert entity.available(2.0) in (True, False)
@@ -86,7 +107,8 @@ def test_whatever_is_announced_and_said_the_home_stands(
         body.setdefault(key, "a/b")
     with contextlib.suppress(DiscoveryError):
         payload = json.dumps(body).encode()
-        home.apply(parse(f"homeassistant/{platform}/x/config", payload))
+        with swiftly():
+            home.apply(parse(f"homeassistant/{platform}/x/config", payload))
     survives(home, said)
 
 
@@ -107,7 +129,8 @@ def test_a_real_device_with_a_few_things_wrong_is_harmless(
     home = Registry()
     with contextlib.suppress(DiscoveryError):
         payload = json.dumps({**announced["payload"], **wrong}).encode()
-        home.apply(parse(announced["topic"], payload))
+        with swiftly():
+            home.apply(parse(announced["topic"], payload))
     survives(home, said)
 
 
@@ -146,7 +169,7 @@ def test_whatever_a_bridge_says_the_home_stands(
 ) -> None:
     home, sources = Registry(), Sources()
     for table, body in (("devices", devices), ("groups", groups), ("info", info)):
-        with contextlib.suppress(DiscoveryError):
+        with contextlib.suppress(DiscoveryError), swiftly():
             for one in sources.read(f"zigbee2mqtt/bridge/{table}", json.dumps(body).encode()):
                 home.apply(one)
     survives(home, said)
@@ -175,9 +198,10 @@ def test_whatever_a_tasmota_says_the_home_stands(
     topic = "tasmota/discovery/AABBCCDDEEFF/config"
     with contextlib.suppress(DiscoveryError):
         measured = json.dumps({"sn": telemetry}).encode()
-        for one in sources.read("tasmota/discovery/AABBCCDDEEFF/sensors", measured):
-            home.apply(one)
-    with contextlib.suppress(DiscoveryError):
+        with swiftly():
+            for one in sources.read("tasmota/discovery/AABBCCDDEEFF/sensors", measured):
+                home.apply(one)
+    with contextlib.suppress(DiscoveryError), swiftly():
         for one in sources.read(topic, json.dumps({**TASMOTA, **changes}).encode()):
             home.apply(one)
     survives(home, said)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import get_args
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, get_args
 
 import jsonschema
 import pytest
@@ -111,3 +113,17 @@ def test_every_function_is_a_tool_that_a_model_can_be_shown() -> None:
 
 def test_the_colours_of_the_table_are_those_lights_can_be_given() -> None:
     assert set(get_args(Color)) == set(NAMES)
+
+
+def test_tools_of_others_follow_ours_and_can_never_stand_for_one() -> None:
+    @dataclass(frozen=True)
+    class Other:
+        name: str
+        description: str = "d"
+        schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "object"})
+
+    ours = tools()
+    others = [Other(n) for n in ("HassTurnOn", "a__b", "a__b", "a b__c", "plain", "a__" + "x" * 64)]
+    shown = tools(others)
+    assert shown[: len(ours)] == ours
+    assert [t["function"]["name"] for t in shown[len(ours) :]] == ["a__b"]
