@@ -114,7 +114,7 @@ def _converted(
 
 
 def dequantised(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A float32 copy: quantised weights as the floats they stand for, activations unrounded.
+    """A float copy: quantised weights as the floats they stand for, activations unrounded.
 
     Raises:
         ExportError: a weight is quantised in blocks.
@@ -145,11 +145,13 @@ def _float_weight(node: NodeProto, constants: Constants) -> onnx.TensorProto:
     if attribute(node, "block_size", 0):
         raise ExportError(f"{node_label(node)}: is quantised in blocks; start from a float bundle")
     codes = np.asarray(constants.array(node.input[0]), np.float32)
-    scale = np.asarray(constants.array(node.input[1]), np.float32)
+    stored = constants.array(node.input[1])
+    scale = np.asarray(stored, np.float32)
     shape = [1] * codes.ndim
     if scale.ndim:
         shape[int(attribute(node, "axis", 1))] = -1
-    return numpy_helper.from_array(codes * scale.reshape(shape), node.output[0])
+    values = (codes * scale.reshape(shape)).astype(stored.dtype)  # of the graph around it
+    return numpy_helper.from_array(values, node.output[0])
 
 
 def _near(model: onnx.ModelProto, patterns: Sequence[str]) -> list[str]:

@@ -49,11 +49,11 @@ def main() -> int:
 
 
 def sized(parameters: float) -> GlmConfig:
-    """A GLM of about so many parameters, in the proportions of the 9 B."""
+    """A GLM of at least so many parameters, in the proportions of the 9 B."""
     size = {"vocab": 8192, "heads": 8, "kv_heads": 2, "head_dim": 128, "max_len": 512}
     dim, ffn = 1024, 3456
     layer = dim * (2 * 8 + 2 * 2) * 128 + 3 * dim * ffn
-    layers = max(1, round((parameters - 2 * 8192 * dim) / layer))
+    layers = max(1, math.ceil((parameters - 2 * 8192 * dim) / layer))
     return GlmConfig(dim=dim, ffn=ffn, layers=layers, **size)
 
 
