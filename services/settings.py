@@ -116,8 +116,7 @@ class Model(_Table):
     """The speech model."""
 
     family: Literal["linnet_mini", "glm_4_voice", "cascade"] = "linnet_mini"
-    """linnet_mini: the built-in speech model; glm_4_voice: a bundle of GLM-4-Voice, which `bundle`
-    must name; cascade: recogniser, templates and synthesiser."""
+    """linnet_mini: built in; glm_4_voice: needs `bundle`; cascade: recogniser and synthesiser."""
     bundle: PathText | None = None
     """Bundle directory. Unset: the installed generation, else the one that came with Linnet."""
     generations: PathText = STATE_DIRECTORY / "models"
