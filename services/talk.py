@@ -1,7 +1,7 @@
 """``linnet talk``: a conversation with the home in the terminal, typed or spoken.
 
-What is typed is read by sentence templates, or guessed by the model where none of them fits and the
-model has learnt to; it is carried out by the same home and answered by the same
+What is typed is read by sentence templates. Where none of them fits, a model that has learnt to may
+guess; a guess is done only after a yes. It is carried out by the same home and answered by the same
 truthful sentences, so the home can be tried without sound or model. Where a sentence may mean
 several devices it is asked which, once; the next line may answer. A line may also name a tool of
 another server that the owner listed: this process may reach it, the one that hears may not. This is
@@ -153,16 +153,18 @@ def _typed() -> Iterator[str]:
 def _turn(home: Home, lines: TypedLines, text: str, say: Say) -> None:
     read = lines.read(text, home.view(), home.entities())
     if home.asking and (says_yes(text) or (read.error and read.question is None)):
+        lines.forget()
         _tell(home, partial(home.confirm, text, TYPED), say)
         return
     if read.question is not None:
         home.withdraw()  # another question is open now
         print(f"{say(Outcome(read.call, error=read.error)).text}: {read.question.text}")
         return
+    if read.error is None or read.guessed:
+        print(f"  {read.call.name} {json.dumps(read.call.args)}")
     if read.error is not None:
         print(say(Outcome(read.call, error=read.error)).line)
         return
-    print(f"  {read.call.name} {json.dumps(read.call.args)}")
     act = partial(home.execute, read.call, session=TYPED, resolved=read.resolution)
     _tell(home, act, say)
 

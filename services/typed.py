@@ -19,6 +19,7 @@ from services.language.fast_path import FastPath
 from services.language.functions import EVERYWHERE, CallError, checked
 from services.language.homeview import HomeView
 from services.language.line_guess import Guess
+from services.language.yes_no import says_yes
 
 _NOTHING = Call.of("HassNevermind")
 GUESSED = frozenset({"not_understood", "no_device", "no_area", "no_floor"})
@@ -42,23 +43,26 @@ class Read:
     question: Question | None = None
     """What to ask, with the error ``ambiguous``; the next line may answer it."""
     guessed: bool = False
-    """No template fits; a language model chose the call."""
+    """No template fits; a language model chose the call. With the error ``unsure`` it is carried
+    out when the next line agrees."""
     resolution: Resolution | None = field(default=None, compare=False)
     """Which devices it means, for ``Home.execute``; None where it is about none."""
 
 
 class TypedLines:
-    """Reads line after line; remembers one open question, for one line."""
+    """Reads line after line; remembers one open question, or one guess, for one line."""
 
     def __init__(self, path: FastPath, guesser: Guesser | None = None) -> None:
         self._path = path
         self._guesser = guesser
         self._open: Question | None = None
+        self._held: Call | None = None
 
     def read(self, text: str, view: HomeView, entities: Sequence[Entity]) -> Read:
         """The meaning of a line in the home of this moment."""
-        asked, self._open = self._open, None
-        call = asked.answered(text) if asked else None
+        asked, held = self._open, self._held
+        self.forget()
+        call = asked.answered(text) if asked else held if says_yes(text) else None
         if call is None:
             heard = self._path.understand(text, view)
             if heard.call is None:
@@ -69,7 +73,7 @@ class TypedLines:
 
     def forget(self) -> None:
         """The line was about something else: no question is open any more."""
-        self._open = None
+        self._open = self._held = None
 
     def _guessed(
         self, text: str, miss: str | None, view: HomeView, entities: Sequence[Entity]
@@ -80,6 +84,9 @@ class TypedLines:
 
     def _asked_back(self, read: Read) -> Read:
         self._open = read.question
+        if read.guessed and read.error is None:
+            self._held = read.call
+            return replace(read, error="unsure", resolution=None)
         return read
 
 

@@ -115,7 +115,7 @@ class Run(ResumableRun):
         self.end_step(self._report)
 
     def _loss(self, batch: list[Example]) -> Tensor:
-        ids, read, judged = (part.to(self.device) for part in _pad(batch))
+        ids, read, judged = (part.to(self.device) for part in pad(batch))
         length = ids.shape[1] - 1
         with torch.autocast(self.device.type, torch.bfloat16):
             positions = torch.arange(length, device=self.device)
@@ -149,7 +149,7 @@ def _spoken_replies(sources: Sources) -> dict[str, np.ndarray]:
     return found
 
 
-def _pad(batch: list[Example]) -> tuple[Tensor, Tensor, Tensor]:
+def pad(batch: list[Example]) -> tuple[Tensor, Tensor, Tensor]:
     """int64 ids and what is read in their place, bool where judged: [batch, longest] each."""
     longest = max(len(e.ids) for e in batch)
     ids = torch.zeros(len(batch), longest, dtype=torch.int64)

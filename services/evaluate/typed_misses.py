@@ -3,7 +3,8 @@
 Each line of ``data/typed_misses_en.jsonl`` is read in the merged home and compared by its effect
 with what it means; a third of them means nothing at all. The sentences of the set ``intents-en``
 that must be refused are read, too. Everything is told for a row of scores to believe from, so that
-one can be chosen for a bundle.
+one can be chosen for a bundle. A guess is asked about before it is done: what counts here is
+what a yes would do.
 """
 
 from __future__ import annotations

@@ -35,6 +35,7 @@ _FAILURES: dict[str, Replies] = {
     "offline": ("i can't reach the home right now", "sorry the home is not connected"),
     "unsupported": ("sorry i can't do that", "i can't do that"),
     "ambiguous": ("sorry which one do you mean", "which one do you mean"),
+    "unsure": ("is that what you mean",),
 }
 _EXCUSES = {
     "timeout": "did not answer",

@@ -27,6 +27,7 @@ _ERRORS: Mapping[str, str] = {
     "offline": "现在连不上家里的设备",
     "unsupported": "对不起，这个我做不到",
     "ambiguous": "你说的是哪一个",
+    "unsure": "你是这个意思吗",
     "no_alarm": "没有设闹钟",
     "no_reminder": "没有这个提醒",
     "nothing_rings": "现在没有响铃",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from model_export.training.codes import Utterance
-from model_export.training.lm import _pad
+from model_export.training.lm import pad
 from model_export.training.sequences import Example, SpokenReply, reading_aloud
 from services.language.vocabulary import Vocabulary
 
@@ -40,7 +40,7 @@ def test_about_the_wanted_share_of_codes_is_read_wrongly_and_nothing_else() -> N
 
 def test_a_batch_keeps_what_is_read_apart_from_what_is_predicted() -> None:
     slipped, plain = read_aloud(0.5), Example(np.array([1, 2]), np.array([False, True]))
-    ids, read, judged = _pad([slipped, plain])
+    ids, read, judged = pad([slipped, plain])
     assert ids[0].tolist() == slipped.ids.tolist()
     assert slipped.read is not None
     assert read[0].tolist() == slipped.read.tolist()

@@ -16,7 +16,7 @@ from device.speech.language_model import LanguageModel
 from model_export.families.glm import Glm, GlmConfig, causal_mask
 from model_export.families.glm_graph import export_glm
 from model_export.pack import PartSource, pack
-from model_export.training.lm import _pad
+from model_export.training.lm import pad
 from model_export.training.sequences import typing
 from model_export.training.text import Line
 from services.evaluate.intents_home import merged_home
@@ -68,7 +68,7 @@ def _taught() -> Glm:
     torch.manual_seed(1)
     glm = Glm(GlmConfig(vocab=VOCABULARY.size, dim=64, layers=2, heads=4, kv_heads=2, head_dim=16,
                         ffn=96, max_len=256))  # fmt: skip
-    ids, judged = _pad([typing(VOCABULARY, line) for line in TAUGHT])
+    ids, _, judged = pad([typing(VOCABULARY, line) for line in TAUGHT])
     length = ids.shape[1] - 1
     optimiser = torch.optim.AdamW(glm.parameters(), 4e-3)
     for _ in range(120):
@@ -101,8 +101,18 @@ def test_no_template_fits_what_is_taught_here() -> None:
 
 def test_a_line_no_template_fits_becomes_the_call_the_model_writes(guess: LineGuess) -> None:
     off, dim = read(guess, "desk lamp off now would be great", "plz cuonter lamp to 40")
-    assert off == Read(OFF, guessed=True)
-    assert dim == Read(DIM, guessed=True)
+    assert off == Read(OFF, "unsure", guessed=True)
+    assert dim == Read(DIM, "unsure", guessed=True)
+
+
+def test_a_guess_is_carried_out_only_when_the_next_line_agrees(guess: LineGuess) -> None:
+    hasty = "desk lamp off now would be great"
+    _, agreed, again = read(guess, hasty, "yes", "yes")
+    assert (agreed.call, agreed.error, agreed.guessed) == (OFF, None, False)
+    assert again.error == "not_understood"
+    _, other, late = read(guess, hasty, "turn off the desk lamp", "yes")
+    assert (other.call, other.guessed) == (OFF, False)
+    assert late.error == "not_understood"
 
 
 def test_talk_stays_a_refusal(guess: LineGuess) -> None:
