@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from services.settings import Settings
 
 HELP = "build TensorRT engines of a bundle's parts, and prove that they run as they should"
-EXAMPLE = "linnet engine build && linnet engine selftest --json"
+EXAMPLE = "linnet engine selftest --json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -43,12 +43,15 @@ def on_the_gpu(bundle: Bundle, gpu: Gpu, store: PlanStore, effort: Effort) -> li
     except EngineError as error:
         _close(opened)
         return [Check("plans", False, str(error))]
+    checks = [Check("plans", True, f"all {len(opened)} load")]
     try:
-        checks = [Check("plans", True, f"all {len(opened)} load")]
         checks += [kernels(bundle.part(part), engine) for part, engine in opened.items()]
         checks += _compared(bundle, gpu, store, opened, effort)
         after, _ = gpu.thread.call(gpu.cuda.memory)
         checks.append(_memory(opened, before - after, total))
+    except EngineError as error:
+        # What was found out before is worth as much as the fault.
+        checks.append(Check("run", False, str(error)))
     finally:
         _close(opened)
     return checks

@@ -28,8 +28,7 @@ def page(module: str | None, family: str | None, bundle: Path | None, *, as_json
     """
     rows = list(_rows(module, family, bundle))
     if as_json:
-        facts = {"nominal": True, "usual_share": USUAL, "rows": [_facts(row) for row in rows]}
-        return json.dumps(facts, indent=1)
+        return json.dumps(_facts(rows), indent=1)
     notes = [f"{row.name}: {row.note}" for row in FAMILIES.values() if row.name == family]
     return "\n".join([_HEAD, *map(_line, rows), *notes, NOMINAL])
 
@@ -45,8 +44,22 @@ def _rows(module: str | None, family: str | None, bundle: Path | None) -> Iterab
     return [best(one, each) for one in families for each in modules]
 
 
-def _facts(row: Estimate) -> dict[str, object]:
-    return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(row).items()}
+def _facts(rows: Iterable[Estimate]) -> dict[str, object]:
+    listed = [
+        {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(row).items()}
+        for row in rows
+    ]
+    return {
+        "nominal": True,
+        "usual_share": USUAL,
+        "modules": {row.module: asdict(MODULES[row.module]) for row in rows},
+        "models": {
+            row.family: {"title": FAMILIES[row.family].title, "note": FAMILIES[row.family].note}
+            for row in rows
+            if row.family in FAMILIES
+        },
+        "rows": listed,
+    }
 
 
 def _line(row: Estimate) -> str:

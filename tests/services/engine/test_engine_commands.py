@@ -56,10 +56,12 @@ def build(board: Board, bundle: Bundle, **options: object) -> int:
     return build_here(args, bundle, board.plans, opener=board.open)
 
 
-def self_tested(board: Board, bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> dict:
+def self_tested(
+    board: Board, bundle: Bundle, capsys: pytest.CaptureFixture[str], effort: Effort = QUICK
+) -> dict:
     args = Namespace(backend="tensorrt", json=True)
     capsys.readouterr()
-    status = selftest(args, bundle, board.plans, board.open, QUICK)
+    status = selftest(args, bundle, board.plans, board.open, effort)
     found = json.loads(capsys.readouterr().out)
     assert status == (0 if found["ok"] else 7)
     assert not any(board.cuda.held.values())
@@ -109,6 +111,17 @@ def test_plans_of_another_tensorrt_are_not_there(board, bundle, capsys) -> None:
     (plans,) = found["checks"]
     assert not plans["ok"]
     assert "no plan for TensorRT 10.16.2 on SM87; run: linnet engine build" in plans["detail"]
+
+
+def test_a_fault_of_the_gpu_fails_the_test_and_what_was_found_before_is_told(
+    board, bundle, capsys
+) -> None:
+    build(board, bundle)
+    found = self_tested(board, bundle, capsys, Effort(copied=1 << 40, steps=20))
+    assert not found["ok"]
+    by_name = checks(found)
+    assert by_name["kernels, lm"]["ok"]
+    assert "out of memory" in by_name["run"]["detail"]
 
 
 def test_one_part_may_be_built_and_inspected_alone(board, bundle, capsys) -> None:

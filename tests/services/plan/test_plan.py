@@ -136,7 +136,10 @@ def test_one_model_on_one_module_is_shown_at_every_precision(capsys) -> None:
 
 
 def test_all_models_on_all_modules(capsys) -> None:
-    assert len(out(capsys)["rows"]) == len(FAMILIES) * len(MODULES)
+    found = out(capsys)
+    assert len(found["rows"]) == len(FAMILIES) * len(MODULES)
+    assert found["modules"]["agx-64"]["int8_tops"] == 85
+    assert all(model["title"] for model in found["models"].values())
     assert main(["plan", "--module", "nano-8"]) == 0
     text = capsys.readouterr().out
     assert "does not fit" in text
