@@ -32,13 +32,15 @@ def scale_of(
 
 def to_codes(values: npt.NDArray[Any], scale: npt.NDArray[Any], codes: int) -> Int8s:
     """``values / scale``, rounded half to even; ``scale`` as it is stored, for fp16 rounds it."""
-    rounded: Int8s = np.clip(np.rint(values / scale), -codes, codes).astype(np.int8)
-    return rounded
+    rounded = values / scale  # in place from here: a layer of a 9 B model has 450 MB
+    np.rint(rounded, out=rounded)
+    np.clip(rounded, -codes, codes, out=rounded)
+    return np.asarray(rounded.astype(np.int8), np.int8)
 
 
 def int8_columns(weight: Floats, dtype: npt.DTypeLike = np.float32) -> tuple[Int8s, Floats]:
     """[K, N] → int8 [K, N] and scales [N]."""
-    scale = scale_of(np.abs(weight).max(axis=0), INT8, dtype)
+    scale = scale_of(_greatest(weight, 0), INT8, dtype)
     return to_codes(weight, scale.astype(np.float32), INT8), scale
 
 
@@ -54,17 +56,22 @@ def int4_blocks(
     if depth % block:
         raise ExportError(f"int4: a depth of {depth} is no multiple of the block of {block}")
     blocks = weight.reshape(depth // block, block, width)
-    scale = scale_of(np.abs(blocks).max(axis=1), INT4, dtype)
+    scale = scale_of(_greatest(blocks, 1), INT4, dtype)
     codes = to_codes(blocks, scale.astype(np.float32)[:, None], INT4)
     return codes.reshape(depth, width), scale
 
 
 def restored(codes: Int8s, scale: Floats) -> npt.NDArray[np.float32]:
     """What an engine computes with: codes times scales, [K, N] in float32."""
-    wide = scale.astype(np.float32)
-    if wide.ndim == 2:
-        wide = np.repeat(wide, codes.shape[0] // wide.shape[0], axis=0)
-    return codes.astype(np.float32) * wide
+    values = codes.astype(np.float32)
+    blocks = values.reshape(len(scale), -1, codes.shape[1]) if scale.ndim == 2 else values
+    blocks *= scale.astype(np.float32)[:, None] if scale.ndim == 2 else scale.astype(np.float32)
+    return values
+
+
+def _greatest(values: Floats, axis: int) -> Floats:
+    """Magnitudes, without a copy of all of them."""
+    return np.asarray(np.maximum(values.max(axis=axis), -values.min(axis=axis)))
 
 
 def pack_int4(codes: Int8s) -> npt.NDArray[np.uint8]:

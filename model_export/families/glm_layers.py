@@ -63,6 +63,7 @@ def calibrate(
             found.rows[key] = linear.weight.abs().amax(dim=0).numpy()
             linear.register_forward_pre_hook(_watch(found.channels, key))
         states = [run_layer(cfg, layer, x) for x in states]
+        del layer, linear  # before the next one is read
     found.hidden = normed(cfg, weights, states)
     found.channels["output_layer.weight"] = np.max(
         [x.abs().amax(dim=0).numpy() for x in found.hidden], axis=0
@@ -142,7 +143,7 @@ class Judge:
 
 def fake_quantised(linear: nn.Linear, weight: Floats, scale: float | None) -> None:
     """Let ``linear`` compute as an engine would: restored weight [K, N], int8 activations."""
-    linear.weight = nn.Parameter(torch.from_numpy(np.ascontiguousarray(weight.T)), False)
+    linear.weight = nn.Parameter(torch.from_numpy(weight.T), False)  # a view
     if scale is not None:
         linear.register_forward_pre_hook(_rounding(scale))
 

@@ -18,7 +18,10 @@ from model_export.families.glm import Glm, causal_mask
 from model_export.families.glm_4_voice.export import PARTS, Wishes, export
 from model_export.families.glm_4_voice.files import open_published
 from model_export.gates import GateFailed
+from model_export.variants import variant
 from tests.support.glm_checkpoint import SIZES, write_checkpoints, write_vocabulary
+
+pytestmark = pytest.mark.slow
 
 # Random weights say next to nothing, so a rounding changes their mind more often than a trained
 # model's; the bars here only tell a graph that computes the same from one that does not.
@@ -109,14 +112,28 @@ def test_the_streamed_language_model_answers_as_the_float_one(bundle, folders):
     assert abs(snr - bundle.manifest.evaluation["gate.lm.snr_db"]) < 2.0
 
 
-@pytest.mark.rtx
-@pytest.mark.skipif(
+needs_rtx = pytest.mark.skipif(
     importlib.util.find_spec("tensorrt_rtx") is None, reason="tensorrt-rtx is not installed"
 )
+
+
+@needs_rtx
+@pytest.mark.rtx
 @pytest.mark.parametrize("part", PARTS)
 def test_every_part_builds(bundle, part):
     trt = importlib.import_module("tensorrt_rtx")
     assert len(build(trt, bundle.part(part), sm=86).plan) > 1000
+
+
+@needs_rtx
+@pytest.mark.rtx
+@pytest.mark.parametrize("wanted", ["fp16", "int8"])
+@pytest.mark.parametrize("part", [name for name in PARTS if name != "lm"])
+def test_every_part_builds_in_other_precisions(bundle, tmp_path, part, wanted):
+    """The language model's are in test_glm_stream: int4 cannot be read back."""
+    trt = importlib.import_module("tensorrt_rtx")
+    made = variant(bundle.part(part), wanted, tmp_path)
+    assert len(build(trt, made, sm=86).plan) > 1000
 
 
 def test_all_faults_of_all_folders_are_said_at_once(folders, tmp_path):
