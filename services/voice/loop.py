@@ -98,12 +98,12 @@ class VoiceLoop:
         self.controller = Controller(dwell=self.config.dwell)
         self.last_step_s = self.clock.now()
         self._ear = Ear(wake, activity, self.config.ear)
-        self._notes: queue.SimpleQueue[Note] = queue.SimpleQueue()
-        self._steps: queue.SimpleQueue[HomeStep] = queue.SimpleQueue()
+        # One queue for both, so that a command is not shown before the call it came from.
+        self._news: queue.SimpleQueue[Note | HomeStep] = queue.SimpleQueue()
         self._commands: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._announcements: queue.SimpleQueue[Pcm] = queue.SimpleQueue()
         self._runner = TurnRunner(
-            model, home, self.playback, self.controller.fence, self.clock, self._notes.put
+            model, home, self.playback, self.controller.fence, self.clock, self._news.put
         )
         self._timeline = Timeline(emit)
         self._woken = woken
@@ -121,7 +121,7 @@ class VoiceLoop:
 
     def home_step(self, step: HomeStep) -> None:
         """Give this to the home as its observer: commands and confirmations get exact times."""
-        self._steps.put(step)
+        self._news.put(step)
 
     def announce(self, pcm: Pcm) -> None:
         """Sound float32[n] that belongs to no turn, such as a timer's ring, as soon as none is
@@ -222,12 +222,16 @@ class VoiceLoop:
             self._handle(self._commands.get_nowait(), t)
             if self.state in _DEAF:
                 self._ear.forget()
-        while not self._steps.empty():
-            step = self._steps.get_nowait()
-            kind: Kind = "command_sent" if step.kind == "sent" else "confirmed"
-            self._timeline.mark(step.turn_id, kind, step.at_s, entity_id=step.entity_id)
-        while not self._notes.empty():
-            self._take_note(self._notes.get_nowait(), t)
+        while not self._news.empty():
+            news = self._news.get_nowait()
+            if isinstance(news, Note):
+                self._take_note(news, t)
+            else:
+                self._take_step(news)
+
+    def _take_step(self, step: HomeStep) -> None:
+        kind: Kind = "command_sent" if step.kind == "sent" else "confirmed"
+        self._timeline.mark(step.turn_id, kind, step.at_s, entity_id=step.entity_id)
 
     def _take_note(self, note: Note, t: float) -> None:
         if not self.controller.fence.admits(note.turn_id):
