@@ -54,7 +54,7 @@ def line_guess(bundle: Bundle, threads: int = 1, accept: float | None = None) ->
     if accept is None:
         return None
     vocabulary = Vocabulary.load(bundle.file("vocabulary"), number(config, "codes"))
-    engine = EngineFactory(threads=threads)(bundle, "lm")
+    engine = EngineFactory("onnx", threads)(bundle, "lm")  # lines are few: no GPU for them
     longest = number(config, "lm_max_len")
     return LineGuess(lambda: LanguageModel(engine, longest), vocabulary, accept)
 
