@@ -18,7 +18,13 @@ from typing import Any
 
 from device.bundle import BundlePart
 from device.engine.contract import EngineSpec, TensorSpec
-from device.engine.tensorrt_log import TensorRT, collecting_logger, first_error, one_line
+from device.engine.tensorrt_log import (
+    TensorRT,
+    collecting_logger,
+    first_error,
+    no_collection,
+    one_line,
+)
 from device.errors import BadFeed, EngineError
 
 WORKSPACE_MB = 1024
@@ -79,6 +85,13 @@ def build(
     Raises:
         EngineBuildError: a size is missing, or TensorRT refuses the graph.
     """
+    with no_collection():
+        return _build(trt, part, sm, workspace_mb, timing_cache)
+
+
+def _build(
+    trt: TensorRT, part: BundlePart, sm: int | None, workspace_mb: int, timing_cache: bytes | None
+) -> Built:
     logger = collecting_logger(trt)
     builder = _builder(trt, logger, part.name)
     network = _parse(trt, builder, logger, part)

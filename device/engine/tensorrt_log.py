@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 TensorRT = Any
@@ -26,6 +29,22 @@ def collecting_logger(trt: TensorRT) -> Any:
                 self.lines = [*self.lines[1 - LOG_LINES :], message]
 
     return Collecting()
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Hold Python's garbage collection back while TensorRT works.
+
+    It logs under a lock of its own. A collection that begins in the logger may free a builder of an
+    earlier, refused build (its traceback is a cycle), and freeing one waits for that very lock.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def first_error(logger: Any, otherwise: str) -> str:

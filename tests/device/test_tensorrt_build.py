@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -194,3 +196,45 @@ def test_without_a_driver_a_plan_is_refused_with_what_tensorrt_said(trt, tmp_pat
     plan.write_bytes(build(trt, made, sm=SM).plan)
     with pytest.raises(EngineLoadError, match=r"lm\.plan: .*CUDA.*build it again"):
         load_plan(trt, made.spec, plan)
+
+
+COLLECTS_WHILE_LOGGING = """
+import gc, importlib, sys
+from pathlib import Path
+from device.engine.tensorrt_build import EngineBuildError, build
+from tests.device import graphs
+from tests.device.test_tensorrt_build import part
+
+class Module:
+    # TensorRT-RTX, but when the logger looks at a severity, a collection is due.
+    def __init__(self):
+        self.real, self.asked = importlib.import_module("tensorrt_rtx"), 0
+    def __getattr__(self, name):
+        if name == "ILogger":
+            self.asked += 1
+            if self.asked > 2 and gc.isenabled():  # twice to make the logger, then to log
+                gc.collect()
+        return getattr(self.real, name)
+
+gc.set_threshold(0)  # none but those of the logger
+folders = [Path(sys.argv[1]) / name for name in ("refused", "built")]
+for folder in folders:
+    folder.mkdir()
+try:
+    build(Module(), part(folders[0], graphs.perceptron(), {"P": (0, 1, 2)}), sm=86)
+except EngineBuildError as error:
+    held = [error]
+    held.append(held)  # a cycle, as whoever keeps an error makes easily
+    del held
+sound = part(folders[1], graphs.perceptron())
+build(Module(), sound, sm=86)
+"""
+
+
+def test_garbage_of_a_refused_build_does_not_hold_up_the_next(tmp_path):
+    """Freed from within TensorRT's own logger, a builder waits for a lock forever."""
+    done = subprocess.run(
+        [sys.executable, "-c", COLLECTS_WHILE_LOGGING, str(tmp_path)],
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
