@@ -63,8 +63,10 @@ def exact(model, ids):
         return model.output_layer(hidden[0]).numpy()
 
 
-def answered(path, ids):
-    running = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+def answered(path, ids, level=ort.GraphOptimizationLevel.ORT_ENABLE_ALL):
+    options = ort.SessionOptions()
+    options.graph_optimization_level = level
+    running = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     fed = {"ids": np.array(ids), "position_ids": np.arange(len(ids)), "rows": np.arange(len(ids))}
     fed["mask"] = causal_mask(len(ids)).numpy()
     for item in running.get_inputs():
@@ -95,8 +97,12 @@ def test_the_graph_answers_as_it_was_judged_to(tmp_path, model, plan, least_db):
     whole = np.concatenate([exact(model, one) for one in ids])
     found = np.concatenate([answered(done.graph, one) for one in ids])
     assert snr_db(whole, found) > least_db
-    # Emulated while it was written; sums of half floats differ a little.
-    assert abs(snr_db(whole, found) - done.figures["snr_db"]) < (15 if plan.wanted == "fp16" else 2)
+    # Judged while it was written, so against the graph as written: on some processors ONNX Runtime
+    # fuses DequantizeLinear -> MatMul to a kernel that rounds the activations too (4 dB of "w8").
+    plain = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    as_written = np.concatenate([answered(done.graph, one, plain) for one in ids])
+    near = 4 if plan.wanted == "fp16" else 1  # sums of half floats differ a little
+    assert abs(snr_db(whole, as_written) - done.figures["snr_db"]) < near
     stored = onnx.load(done.graph, load_external_data=False).graph.initializer
     assert all(len(item.raw_data) <= 1 << 16 for item in stored)
     if RTX:
