@@ -58,7 +58,9 @@ class Compat(_Frozen):
     """The devices of the class that the release fits. Empty lists fit any."""
 
     boards: tuple[Word, ...] = Field(default=(), max_length=32)
-    sm: tuple[Annotated[int, Field(strict=True, ge=50, le=999)], ...] = Field((), max_length=32)
+    sm: tuple[Annotated[int, Field(strict=True, ge=50, le=999)], ...] = Field(
+        default=(), max_length=32
+    )
     l4t: tuple[Version, Version] | None = None
     """First and last Jetson Linux it runs on."""
     memory_mb: int = Field(default=1, strict=True, ge=1, le=2**20)
