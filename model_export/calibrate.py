@@ -14,6 +14,7 @@ from device.engine.contract import Array
 from model_export.onnx_graph import ExportError
 
 BINS = 4096  # of the histogram of magnitudes
+LEAST = BINS * float(np.finfo(np.float32).tiny)  # a range whose bins float32 can still tell apart
 Feeds = Iterable[Mapping[str, Array]]
 
 
@@ -36,7 +37,7 @@ class Magnitudes:
             if top == 0.0:
                 self._counts[0] += magnitudes.size
                 return
-            self._limit = top
+            self._limit = max(top, LEAST)
         while top > self._limit:
             merged = self._counts.reshape(-1, 2).sum(axis=1)
             self._counts = np.concatenate([merged, np.zeros_like(merged)])
