@@ -20,6 +20,7 @@ from services.home.simulated import BASE, Fault, SimulatedHome
 from services.home.simulated_devices import DEVICES
 from services.language.calls import Call
 from services.language.outcome import Outcome
+from services.language.replies import replies
 from tests.services.home.conftest import PATIENT_S, TIMEOUT_S, until_all_known
 from tests.support.mosquitto import Mosquitto
 
@@ -348,3 +349,43 @@ def test_a_home_that_starts_again_finds_its_timers(tmp_path: Path) -> None:
         (timer,) = home.timers.running()
         assert timer.name == "pizza"
         assert 3500 < home.timers.remaining_s(timer) <= 3600
+
+
+def test_a_bit_brighter_is_sent_as_the_brightness_to_have(
+    home: Home, simulated: SimulatedHome, spy: tuple[BrokerLink, list[Message]]
+) -> None:
+    home.execute(Call.of("HassLightSet", name="desk lamp", brightness=40))
+    outcome = home.execute(
+        Call.of("LinnetAdjust", name="desk lamp", quantity="brightness", direction="up")
+    )
+    assert outcome.call == Call.of("HassLightSet", name="desk lamp", brightness=60)
+    assert statuses(outcome) == {"desk lamp": "confirmed"}
+    assert simulated.state("desk_lamp")["brightness"] == 60
+    link, heard = spy
+    sent = [m for m in heard if "desk_lamp" in m.topic and b"60" in m.payload]
+    assert sent
+    for message in sent:  # what arrives twice does nothing twice
+        if message.topic.endswith("set"):
+            link.publish(message.topic, message.payload)
+    undone = home.execute(Call.of("LinnetUndo"))
+    assert statuses(undone) == {"desk lamp": "confirmed"}
+    assert simulated.state("desk_lamp")["brightness"] == 40
+
+
+def test_a_thing_that_never_said_where_it_is_is_named_instead_of_moved(
+    home: Home, spy: tuple[BrokerLink, list[Message]]
+) -> None:
+    link, heard = spy
+    body = {
+        "name": "mute lamp", "command_topic": "mute/set", "state_topic": "mute",
+        "schema": "json", "brightness": True, "supported_color_modes": ["brightness"],
+    }  # fmt: skip
+    link.publish("homeassistant/light/mute_lamp/config", json.dumps(body).encode())
+    until(lambda: any(e.name == "mute lamp" for e in home.entities()))
+    call = Call.of("LinnetAdjust", name="mute lamp", quantity="brightness", direction="up")
+    outcome = home.execute(call)
+    assert (outcome.error, outcome.facts, outcome.results) == (
+        "state_unknown", {"unknown": "mute lamp"}, (),
+    )  # fmt: skip
+    assert replies(outcome) == ("i don't know the present state of the mute lamp",)
+    assert not [m for m in heard if m.topic == "mute/set"]
