@@ -102,6 +102,8 @@ CURTAINS = {"domain": "cover", "device_class": "curtain"}
         ("make the counter lamp brighter", adjust("brightness", "up", name="counter lamp")),
         ("make the counter lamp a bit brighter",
          adjust("brightness", "up", name="counter lamp", amount=10)),
+        ("make the reading light in the bedroom brighter",
+         adjust("brightness", "up", name="reading light", area="bedroom")),
         ("could you dim the kitchen lights a little please",
          adjust("brightness", "down", name="kitchen lights", amount=10)),
         ("turn the desk lamp down by thirty percent",
