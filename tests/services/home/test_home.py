@@ -389,3 +389,13 @@ def test_a_thing_that_never_said_where_it_is_is_named_instead_of_moved(
     )  # fmt: skip
     assert replies(outcome) == ("i don't know the present state of the mute lamp",)
     assert not [m for m in heard if m.topic == "mute/set"]
+
+
+def test_a_speech_model_that_calls_a_tool_of_others_is_told_that_it_cannot(
+    home: Home, spy: tuple[BrokerLink, list[Message]]
+) -> None:
+    _, heard = spy
+    before = len(heard)
+    outcome = home.execute(Call.of("weather__get_forecast", place="oslo"))
+    assert (outcome.error, outcome.results) == ("unsupported", ())
+    assert not [m for m in heard[before:] if m.topic.endswith("set")]
