@@ -354,6 +354,7 @@ def test_a_home_that_starts_again_finds_its_timers(tmp_path: Path) -> None:
 def test_a_bit_brighter_is_sent_as_the_brightness_to_have(
     home: Home, simulated: SimulatedHome, spy: tuple[BrokerLink, list[Message]]
 ) -> None:
+    link, _ = spy
     home.execute(Call.of("HassLightSet", name="desk lamp", brightness=40))
     outcome = home.execute(
         Call.of("LinnetAdjust", name="desk lamp", quantity="brightness", direction="up")
@@ -361,10 +362,9 @@ def test_a_bit_brighter_is_sent_as_the_brightness_to_have(
     assert outcome.call == Call.of("HassLightSet", name="desk lamp", brightness=60)
     assert statuses(outcome) == {"desk lamp": "confirmed"}
     assert simulated.state("desk_lamp")["brightness"] == 60
-    link, heard = spy
-    asked = ("simulated_home/desk_lamp/brightness/set", b"60")
-    until(lambda: asked in [(m.topic, m.payload) for m in heard])
-    link.publish(*asked)  # what arrives twice does nothing twice
+    (asked,) = (c for c in simulated.commands if c.payload == b"60")
+    link.publish(asked.topic, asked.payload)  # what arrives twice does nothing twice
+    until(lambda: [c.payload for c in simulated.commands].count(b"60") == 2)
     undone = home.execute(Call.of("LinnetUndo"))
     assert statuses(undone) == {"desk lamp": "confirmed"}
     assert simulated.state("desk_lamp")["brightness"] == 40
