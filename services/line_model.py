@@ -7,13 +7,14 @@ typed lines, and from which score on it is to be believed; without it none is as
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from device.bundle import Bundle
 from device.engine.factory import EngineFactory
 from device.errors import DeviceError
 from device.speech.language_model import LanguageModel
 from services.bundles import chosen_bundle
+from services.language.calls import Call
 from services.language.homeview import HomeView
 from services.language.line_guess import Guess, LineGuess
 from services.language.vocabulary import Vocabulary
@@ -71,14 +72,14 @@ class LateGuess:
     def of(cls, settings: Settings) -> LateGuess:
         return cls(lambda: _of(settings))
 
-    def guess(self, text: str, view: HomeView) -> Guess:
+    def guess(self, text: str, view: HomeView, others: Sequence[Call] = ()) -> Guess:
         if not self._opened:
             self._opened = True
             try:
                 self._guess = self._open()
             except (DeviceError, ValueError, OSError) as error:
                 log.warning("no model for typed lines", extra={"error": type(error).__name__})
-        return self._guess.guess(text, view) if self._guess else Guess()
+        return self._guess.guess(text, view, others) if self._guess else Guess()
 
 
 def _of(settings: Settings) -> LineGuess | None:

@@ -4,8 +4,9 @@ What is typed is read by sentence templates. Where none of them fits, a model th
 guess; a guess is done only after a yes. It is carried out by the same home and answered by the same
 truthful sentences, so the home can be tried without sound or model. Where a sentence may mean
 several devices it is asked which, once; the next line may answer. A line may also name a tool of
-another server that the owner listed: this process may reach it, the one that hears may not. This is
-the one place where what was said is shown; it is not logged here either.
+another server that the owner listed, or mean one, which is asked about: this process may reach it,
+the one that hears may not. This is the one place where what was said is shown; it is not logged
+here either.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from device.sound.portaudio import PortAudio
 from services.exit_codes import ExitCode
@@ -28,6 +30,7 @@ from services.home.ringing import Chime, outcome
 from services.home.simulated import SimulatedHome
 from services.language.calls import Call
 from services.language.fast_path import FastPath
+from services.language.functions import FUNCTIONS
 from services.language.outcome import Outcome
 from services.language.reply_languages import replies_in
 from services.language.yes_no import says_yes
@@ -43,6 +46,9 @@ from services.voice.loop import VoiceLoop
 from services.voice.setup import open_home_and_loop
 from services.voice.timeline import TimelineEvent
 from services.wiring import at_broker, open_home
+
+if TYPE_CHECKING:
+    from services.mcp.listed import ListedTools
 
 CONNECT_WAIT_S = 5.0
 PROMPT = "> "
@@ -110,25 +116,25 @@ def _read(settings: Settings, wanted: bool | Path | None, parts: ExitStack) -> N
         say = _aloud(model, home, parts.enter_context(mouth(settings, folder)))
     path = FastPath(language)
     path.warm_up(home.view())  # now, so that the first answer is as quick as the others
-    lines = TypedLines(path, LateGuess.of(settings))
-    answer = _foreign(settings, parts)
+    tools = _foreign(settings, parts)
+    lines = TypedLines(path, LateGuess.of(settings), tools)
     for text in _typed():
-        told = answer(text)
+        told = tools.answer(text) if tools else None
         if told is None:
-            _turn(home, lines, text, say)
+            _turn(home, lines, text, say, tools)
         else:
             home.withdraw()  # a question that was open is over, as after any other command
             lines.forget()
             print(told)
 
 
-def _foreign(settings: Settings, parts: ExitStack) -> Callable[[str], str | None]:
-    """Answers lines that name a tool of the servers the owner listed, where there are any."""
+def _foreign(settings: Settings, parts: ExitStack) -> ListedTools | None:
+    """The tools of the servers that the owner listed, where there are any."""
     if not settings.mcp.servers:
-        return lambda _: None
+        return None
     from services.mcp.listed import open_listed  # an optional package
 
-    return open_listed(settings.mcp.servers, parts).answer
+    return open_listed(settings.mcp.servers, parts)
 
 
 def _await(home: Home) -> None:
@@ -150,7 +156,9 @@ def _typed() -> Iterator[str]:
             yield line.strip()
 
 
-def _turn(home: Home, lines: TypedLines, text: str, say: Say) -> None:
+def _turn(
+    home: Home, lines: TypedLines, text: str, say: Say, tools: ListedTools | None = None
+) -> None:
     read = lines.read(text, home.view(), home.entities())
     if home.asking and (says_yes(text) or (read.error and read.question is None)):
         lines.forget()
@@ -164,6 +172,9 @@ def _turn(home: Home, lines: TypedLines, text: str, say: Say) -> None:
         print(f"  {read.call.name} {json.dumps(read.call.args)}")
     if read.error is not None:
         print(say(Outcome(read.call, error=read.error)).line)
+        return
+    if tools is not None and read.call.name not in FUNCTIONS:
+        print(tools.carried_out(read.call))
         return
     act = partial(home.execute, read.call, session=TYPED, resolved=read.resolution)
     _tell(home, act, say)

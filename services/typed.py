@@ -30,7 +30,14 @@ _PLACES = frozenset({"name", "area", "floor", "domain", "device_class"})
 class Guesser(Protocol):
     """Whoever reads what no template fits; see ``LineGuess``."""
 
-    def guess(self, text: str, view: HomeView) -> Guess: ...
+    def guess(self, text: str, view: HomeView, others: Sequence[Call] = ()) -> Guess: ...
+
+
+class Tools(Protocol):
+    """Whoever knows tools beyond the home; see ``services.mcp.listed``."""
+
+    def meant(self, line: str) -> Sequence[Call]:
+        """Calls that the words of a line allow."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +59,16 @@ class Read:
 class TypedLines:
     """Reads line after line; remembers one open question, or one guess, for one line."""
 
-    def __init__(self, path: FastPath, guesser: Guesser | None = None) -> None:
+    def __init__(
+        self, path: FastPath, guesser: Guesser | None = None, tools: Tools | None = None
+    ) -> None:
+        """
+        Args:
+            tools: may be meant by a line that the home has nothing for; never without a yes.
+        """
         self._path = path
         self._guesser = guesser
+        self._tools = tools
         self._open: Question | None = None
         self._held: Call | None = None
 
@@ -78,9 +92,16 @@ class TypedLines:
     def _guessed(
         self, text: str, miss: str | None, view: HomeView, entities: Sequence[Entity]
     ) -> Read | None:
-        if self._guesser is None or miss not in GUESSED:
+        if miss not in GUESSED:
             return None
-        return guessed(self._guesser.guess(text, view), miss, view, entities)
+        others = tuple(self._tools.meant(text)) if self._tools else ()
+        guess = self._guesser.guess(text, view, others) if self._guesser else Guess()
+        theirs = [call for call in guess.readings if call in others]
+        if not theirs:
+            read = guessed(guess, miss, view, entities)
+            # Of the home nothing is meant, and the words leave one tool.
+            return read or (Read(others[0], guessed=True) if len(others) == 1 else None)
+        return Read(theirs[0], guessed=True) if len(guess.readings) == 1 else None
 
     def _asked_back(self, read: Read) -> Read:
         self._open = read.question

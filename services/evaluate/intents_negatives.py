@@ -50,15 +50,13 @@ class NegativeVerdict:
 
 
 def negatives(language: Language, part: Part = "developed") -> tuple[Negative, ...]:
-    """All of a language and a part; none where there is no such file.
+    """All of a language and a part.
 
     Raises:
         SetError: a line is malformed; names it.
     """
     name = f"negatives_{_PARTS[part]}{language.lower().replace('-', '_')}.jsonl"
     file = files("services.evaluate") / "data" / name
-    if not file.is_file():
-        return ()
     lines = file.read_text("utf-8").splitlines()
     return tuple(_negative(f"{name}:{n}", line) for n, line in enumerate(lines, 1) if line)
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from services.home import discovery
+from services.home import discovery, relative
 from services.home.broker import BrokerAddress, BrokerError, BrokerUnreachable
 from services.home.commands import Command, NotCommandable, command
 from services.home.confirm import Confirmation
@@ -199,8 +199,8 @@ class Home:
 
         Errors in the outcome: ``cancelled``, ``offline``, ``no_device``, ``no_area``,
         ``unsupported``, ``ambiguous``, ``nothing_to_undo``, ``cannot_undo``, those of
-        ``functions``, and those of ``safety.Verdict``, beside which other devices may have been
-        commanded.
+        ``functions``, and those of ``safety.Verdict`` and ``state_unknown`` (of what is to change
+        from what it is now), beside which other devices may have been commanded.
         """
         turn = _Turn(turn_id, current, session)
         if turn.over:
@@ -225,7 +225,10 @@ class Home:
         if call.name in READS:
             results = tuple(self._told(entity) for entity in resolution.targets)
             return Outcome(call, results)
-        return self._weighed(call, [Step(entity, call) for entity in resolution.targets], turn)
+        led = relative.steps(call, resolution.targets, self._clock())
+        outcome = self._weighed(led.call, led.steps, turn, led.facts)
+        error = outcome.error or ("state_unknown" if led.unknown else None)
+        return replace(outcome, error=error)
 
     def confirm(
         self,

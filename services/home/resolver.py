@@ -10,6 +10,7 @@ Calls without any place, by function:
 * ``HassTurnOff`` with only a kind means the whole home's ("turn off all lights"), as a question
   does;
 * ``HassLightSet``, ``HassFanSetSpeed`` and ``HassSetPosition`` mean this room's;
+* ``LinnetAdjust`` means what the function means that sets the same quantity;
 * all others mean the one here, or the one there is.
 
 Without a kind, a room's lights are meant. The area ``everywhere`` is the whole home. What would
@@ -26,6 +27,7 @@ from typing import Literal
 
 from services.home.commands import NotCommandable, command
 from services.home.entities import Entity
+from services.home.relative import RELATIVE, example, setter
 from services.home.step import same
 from services.language.calls import Call
 from services.language.folding import fold, name_form, singular
@@ -90,6 +92,9 @@ def can(entity: Entity, call: Call) -> bool:
     """Whether a command is known that carries this call out on this device."""
     if FUNCTIONS[call.name].effect == "asks":
         return True
+    if call.name == RELATIVE:
+        absolute = example(entity, call)
+        return absolute is not None and can(entity, absolute)
     if call.name == "HassLightSet":
         wanted = {ability for key, ability in _LIGHT_ABILITIES.items() if key in call.args}
         if not wanted <= entity.features:
@@ -143,7 +148,9 @@ class _Search:
         self.area = _place(_word(args.get("area")), "area", all_)
         self.floor = _place(_word(args.get("floor")), "floor", all_)
         self.device_class = args.get("device_class")
-        self.domains = FUNCTIONS[call.name].domains
+        self.rule = setter(call)
+        """The function by whose rules a place is understood."""
+        self.domains = FUNCTIONS[self.rule].domains
         if "domain" in args:
             self.domains &= {str(args["domain"])}
 
@@ -200,7 +207,7 @@ class _Search:
             nowhere = self.area == EVERYWHERE
             return self._refused("too_broad" if nowhere else "unsupported")
         unplaced = self.area is None and self.floor is None
-        if unplaced and self.here and self.call.name in _HERE_CALLS:
+        if unplaced and self.here and self.rule in _HERE_CALLS:
             self.area = self.here
             self.call = Call.of(self.call.name, **{**self.call.args, "area": self.here})
         kinds = self._kinds()
@@ -218,7 +225,7 @@ class _Search:
         if self.call.name in ("HassTurnOn", "HassTurnOff") and not self.device_class:
             self.domains &= {"light"}
             return self.area != EVERYWHERE
-        if self.call.name == "HassClimateSetTemperature":
+        if self.rule == "HassClimateSetTemperature":
             self.domains &= {"climate"}
         return self.call.name != "HassGetState" or bool(self.device_class)
 

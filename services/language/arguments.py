@@ -11,6 +11,7 @@ import re
 from typing import Annotated, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -47,6 +48,12 @@ def _decimal(value: object) -> object:
         return value
     whole, _, part = value.partition(".")
     return f"{whole}.{part.rstrip('0')}" if part.rstrip("0") else int(whole)
+
+
+def _step(value: int | str) -> int | str:
+    if not 0 < float(value) <= 100:
+        raise ValueError("must be more than 0 and at most 100")
+    return value
 
 
 Words = Annotated[str, Field(min_length=1, max_length=100)]
@@ -152,6 +159,15 @@ class Humidity(Place):
 class Mode(Place):
     mode: Words
     """One of the modes of the device."""
+
+
+class Adjust(Place):
+    quantity: Literal["brightness", "temperature", "position", "speed", "humidity"]
+    """What is to change; position is how far a cover or valve is open."""
+    direction: Literal["up", "down"]
+    """up: brighter, warmer, further open, faster, more humid."""
+    amount: Annotated[Decimal, AfterValidator(_step)] | None = None
+    """By how many percent or degrees; a little where it is left out."""
 
 
 class Number(Somewhere):

@@ -27,22 +27,22 @@ from services.language.folding import fold, name_form
 from services.language.functions import EVERYWHERE, FUNCTIONS
 from services.language.homeview import EntityView, HomeView
 from services.language.name_lists import NameLists, Slots
+from services.language.not_now import commands_nothing_now
 from services.language.sentences import intents, numbers
 
 MAX_NAME_WORDS = 3
 """Longer unknown names are taken for talk."""
-_DANGLING = frozenset({"the", "my", "our", "a", "to", "of", "in", "on", "at", "for", "and"})
-"""No English name ends with these: the sentence was cut off."""
-_ASKING = frozenset({
-    "why", "how", "who", "whose", "whom", "when", "where", "which", "what", "did", "does", "was",
-    "were", "is", "are", "has", "had",
+_DANGLING = frozenset({
+    "the", "my", "our", "a", "to", "of", "in", "on", "at", "for", "and", "uh", "um",
 })  # fmt: skip
-"""An English sentence that begins with these asks; the unknown in it is no device to be moved."""
+"""No English name ends with these: the sentence was cut off."""
 _COMMANDING = frozenset({
     "turn", "switch", "put", "set", "change", "make", "open", "close", "shut", "lock", "unlock",
     "start", "stop", "on", "off", "up", "down", "out", "please", "now", "it", "to", "the",
 })  # fmt: skip
 """English words that command: of these alone no name is made, the name is what is missing."""
+_DOING = frozenset({"turning", "switching", "opening", "closing", "locking", "unlocking"})
+"""No name begins with these: what is to be stopped is the doing."""
 _INDEFINITE = frozenset({"a", "an", "some", "any", "another"})
 """Who means a device of the house says which: "a picture of the garden" is something else."""
 MAX_CHARS = 300
@@ -159,7 +159,7 @@ class FastPath:
     def _why(self, text: str, view: HomeView) -> Miss:
         """Whether a command fits but for a name; questions are not tried, they fit anything."""
         exact, _ = self._names.found(text.lower().strip())
-        if self._english and fold(text).split(" ", 1)[0] in _ASKING:
+        if commands_nothing_now(text, self.language):
             return "not_understood"
         here = {"area": view.here or _NO_ROOM}
         results = recognize_all(
@@ -188,7 +188,7 @@ class FastPath:
             return
         if self._english and (_INDEFINITE.intersection(words) or _COMMANDING.issuperset(words)):
             return
-        if words[-1] in _DANGLING or result.intent_sentence is None:
+        if words[-1] in _DANGLING or words[0] in _DOING or result.intent_sentence is None:
             return
         if result.intent_sentence.get_required_clauses(self._intents.expansion_rules):
             yield unknown[0].name, text

@@ -85,6 +85,10 @@ _ROWS = (
              a.Place, "moves", _domains("vacuum")),
     Function("HassGetState", "Tells the state of devices; `state` is what was asked about.",
              a.StateOf, "asks", READ),
+    Function("LinnetAdjust", "Makes lights brighter or dimmer, rooms warmer or cooler, covers more "
+             "or less open, fans faster or slower, from where they are now.",
+             a.Adjust, "moves",
+             _domains("light", "climate", "water_heater", "cover", "valve", "fan", "humidifier")),
     Function("LinnetSetNumber", "Sets a number of a device.",
              a.Number, "moves", _domains("number")),
     Function("LinnetSelectOption", "Chooses one of a device's options.",

@@ -7,7 +7,7 @@ spoken turn on the same engine is not disturbed, but must not run at the same ti
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
@@ -56,15 +56,20 @@ class LineGuess:
         self._conversation, self._vocabulary = conversation, vocabulary
         self.accept, self._clock = accept, clock
 
-    def guess(self, text: str, view: HomeView) -> Guess:
-        """Readings that are believed; none in doubt, and none when the time is over."""
-        guess = self.ranked(text, view)
+    def guess(self, text: str, view: HomeView, others: Sequence[Call] = ()) -> Guess:
+        """Readings that are believed; none in doubt, and none when the time is over.
+
+        Args:
+            others: calls of tools beyond the home that the line's words allow; they are weighed
+                among the home's.
+        """
+        guess = self.ranked(text, view, others)
         return guess if guess.score >= self.accept else Guess(score=guess.score)
 
-    def ranked(self, text: str, view: HomeView) -> Guess:
+    def ranked(self, text: str, view: HomeView, others: Sequence[Call] = ()) -> Guess:
         """As ``guess``, however low the score."""
         end = self._clock() + BUDGET_S
-        calls = proposals(text, view) if len(text) <= MAX_CHARS else ()
+        calls = (*proposals(text, view), *others) if len(text) <= MAX_CHARS else ()
         if not calls:
             return Guess()
         v, lm = self._vocabulary, self._conversation()

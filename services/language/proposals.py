@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
+from services.language import not_now
 from services.language.arguments import Color, HvacMode
 from services.language.calls import Call, Value
 from services.language.folding import fold
@@ -23,17 +24,6 @@ from services.language.spoken import spoken
 
 MAX_NAMES = 24
 """Names of one home that a line may hold; more are left out, the longest first."""
-_NOT_NOW = frozenset({
-    "not", "don't", "dont", "never", "no", "if", "unless", "when", "whenever", "once", "after",
-    "before", "until", "till", "while", "tomorrow", "later", "tonight", "noon", "midnight",
-    "sunset", "sunrise", "dark", "and", "or", "then", "but", "except", "instead", "why", "should",
-    "shouldn't", "shouldnt", "how", "who", "whether", "wonder", "yesterday", "was", "were", "did",
-    "used", "hate", "always", "forgot", "told", "said", "says", "wants", "monday", "tuesday",
-    "wednesday", "thursday", "friday", "saturday", "sunday", "morning", "evening", "already",
-    "turned", "opened", "locked", "unlocked",
-})  # fmt: skip
-"""Words of lines that command nothing now. Said of a timer or in a question they may be meant."""
-_LASTING = ("minutes", "hours", "seconds")
 _SWITCHED_BY_AREA = ("light", "cover", "fan", "switch")
 _COLORS: tuple[str, ...] = get_args(Color)
 _MODES: tuple[str, ...] = get_args(HvacMode.model_fields["mode"].annotation)
@@ -90,8 +80,8 @@ class _Line:
         self.view = view
         self.numbers = _numbers(words)
         self.colors = {c: at for c in _COLORS if (at := _color(words, c))}
-        self.held = bool(_NOT_NOW & set(words))
-        self.lasting = any_near(words, _LASTING)
+        self.held = bool(not_now.WORDS & set(words))
+        self.lasting = any_near(words, not_now.LASTING)
         self.places = list(self._places())
 
     def calls(self) -> Iterator[Call]:
@@ -151,7 +141,7 @@ class _Line:
             after = max(at) + 1
             if after >= len(self.words):
                 return {}
-            unit = next((u for u in _LASTING if near(self.words[after], u)), None)
+            unit = next((u for u in not_now.LASTING if near(self.words[after], u)), None)
             if unit is None or unit in found:
                 return {}
             found[unit] = value

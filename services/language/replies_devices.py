@@ -81,6 +81,20 @@ def _climate_mode(args: Mapping[str, Value]) -> str:
     return "off" if args.get("mode") == "off" else _set("mode")(args)
 
 
+_ADJUSTED: Mapping[tuple[str, str], str] = {
+    ("brightness", "up"): "brighter", ("brightness", "down"): "dimmer",
+    ("temperature", "up"): "warmer", ("temperature", "down"): "cooler",
+    ("position", "up"): "further open", ("position", "down"): "less open",
+    ("speed", "up"): "faster", ("speed", "down"): "slower",
+    ("humidity", "up"): "set higher", ("humidity", "down"): "set lower",
+}  # fmt: skip
+"""Several devices that went the same way, each by its own measure."""
+
+
+def _adjusted(args: Mapping[str, Value]) -> str:
+    return _ADJUSTED[str(args["quantity"]), str(args["direction"])]
+
+
 _TOLD: Mapping[str, Callable[[Mapping[str, Value]], str]] = {
     "HassSetPosition": _opened,
     "HassStopMoving": lambda args: "stopped",
@@ -92,6 +106,7 @@ _TOLD: Mapping[str, Callable[[Mapping[str, Value]], str]] = {
     "HassHumidifierMode": _set("mode"),
     "HassVacuumStart": lambda args: "cleaning",
     "HassVacuumReturnToBase": lambda args: "at its base",
+    "LinnetAdjust": _adjusted,
     "LinnetSetNumber": _set("value"),
     "LinnetSelectOption": _set("option"),
     "LinnetSetText": lambda args: "set",

@@ -18,7 +18,7 @@ _ANSWERED: dict[str, Replies] = {
     "cannot_undo": ("i can't undo that",),
     "nothing_to_undo": ("there is nothing to undo", "i have nothing to undo"),
 }
-_HELD = frozenset({"needs_confirmation", "not_by_voice", "too_fast"})
+_HELD = frozenset({"needs_confirmation", "not_by_voice", "too_fast", "state_unknown"})
 _VERBS = ("unlock", "open", "sound", "turn on", "turn off", "change")
 """What can be asked about; see ``services.home.risk.Risk``."""
 _NEVER = ("disarm",)
@@ -42,7 +42,7 @@ def replies(outcome: Outcome, done: str) -> Replies:
     if outcome.error in _ANSWERED:
         return _ANSWERED[outcome.error]
     parts = [_undone(outcome, done) if outcome.call.name == "LinnetUndo" else done]
-    parts += [_too_fast(outcome), _never(outcome), _left(outcome)]
+    parts += [_too_fast(outcome), _never(outcome), _left(outcome), _unknown(outcome)]
     told = [part for part in parts if part]
     if outcome.error != "needs_confirmation":
         return (" and ".join(told),)
@@ -84,3 +84,10 @@ def _undone(outcome: Outcome, done: str) -> str:
 
 def _left(outcome: Outcome) -> str:
     return f"i can't undo {_names(outcome, 'left')}" if "left" in outcome.facts else ""
+
+
+def _unknown(outcome: Outcome) -> str:
+    """What cannot change from where it is: nobody knows where that is."""
+    if "unknown" not in outcome.facts:
+        return ""
+    return f"i don't know the present state of {_names(outcome, 'unknown')}"

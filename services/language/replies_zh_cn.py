@@ -69,6 +69,13 @@ _DONE: Mapping[str, str] = {
     "HassVacuumStart": "开始清扫", "HassVacuumReturnToBase": "返回基座", "LinnetUndo": "已恢复原样",
     "LinnetArm": "已布防",
 }  # fmt: skip
+_ADJUSTED: Mapping[tuple[object, object], str] = {
+    ("brightness", "up"): "已调亮", ("brightness", "down"): "已调暗",
+    ("temperature", "up"): "温度已调高", ("temperature", "down"): "温度已调低",
+    ("position", "up"): "已开大", ("position", "down"): "已关小",
+    ("speed", "up"): "风速已调高", ("speed", "down"): "风速已调低",
+    ("humidity", "up"): "湿度已调高", ("humidity", "down"): "湿度已调低",
+}  # fmt: skip
 _VALUES: Mapping[str, tuple[str, str]] = {
     "brightness": ("亮度已设为", "%"), "color": ("颜色已设为", ""), "position": ("已开到", "%"),
     "percentage": ("风速已设为", "%"), "humidity": ("湿度已设为", "%"), "mode": ("模式已设为", ""),
@@ -147,6 +154,7 @@ def _wanted(outcome: Outcome, result: DeviceResult) -> str:
     if result.state in _UNDERWAY:
         return _STATES[str(result.state)]
     told = _TURNED.get((call.name, domain)) or _DONE.get(call.name)
+    told = told or _ADJUSTED.get((call.args.get("quantity"), call.args.get("direction")))
     if told is not None:
         return told
     args = call.args
@@ -164,7 +172,13 @@ def _wanted(outcome: Outcome, result: DeviceResult) -> str:
 def _held(outcome: Outcome) -> list[str]:
     """What was held back, after what was done nevertheless; empty where nothing was."""
     facts, told = outcome.facts, []
-    if outcome.error not in (None, "needs_confirmation", "not_by_voice", "too_fast"):
+    if outcome.error not in (
+        None,
+        "needs_confirmation",
+        "not_by_voice",
+        "too_fast",
+        "state_unknown",
+    ):
         return []
     if outcome.error is None and "left" not in facts:
         return []
@@ -174,6 +188,8 @@ def _held(outcome: Outcome) -> list[str]:
         told.append(f"{_listed(facts['left'])}无法恢复")
     if "too_fast" in facts:
         told.append(f"{_listed(facts['too_fast'])}刚才的指令太多了")
+    if "unknown" in facts:
+        told.append(f"我不知道{_listed(facts['unknown'])}现在的状态")
     if "disarm" in facts:
         told.append("我从不撤防")
     doing = "和".join(f"{v}{_listed(facts[k])}" for k, v in _VERBS.items() if k in facts)

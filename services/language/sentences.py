@@ -51,7 +51,7 @@ def blocks(language: str) -> dict[str, Any]:
     return {
         "language": language,
         "settings": packaged.get("settings", {}),
-        "skip_words": packaged.get("skip_words", []),
+        "skip_words": [*packaged.get("skip_words", []), *own["skip_words"]],
         "lists": {**packaged["lists"], **own["lists"]},
         "expansion_rules": {**packaged["expansion_rules"], **own["expansion_rules"]},
         "intents": {name: body for name, body in intents.items() if body["data"]},
@@ -111,6 +111,6 @@ def block_domains(block: Mapping[str, Any]) -> frozenset[str]:
 def _own(language: str) -> dict[str, Any]:
     place = files("services.language") / f"sentences_{language.lower().replace('-', '_')}.json"
     if not place.is_file():
-        return {"lists": {}, "expansion_rules": {}, "intents": {}}
+        return {"skip_words": [], "lists": {}, "expansion_rules": {}, "intents": {}}
     own: dict[str, Any] = json.loads(place.read_text("utf-8"))
-    return own
+    return {"skip_words": [], **own}

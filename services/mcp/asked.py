@@ -106,7 +106,7 @@ def _pairs(given: str) -> dict[str, str] | None:
 
 def _text_argument(properties: Mapping[str, Any], wanted: Sequence[str]) -> str:
     """The argument that plain text is for."""
-    texts = [key for key, part in properties.items() if _kind(part) == "string"]
+    texts = [key for key, part in properties.items() if kind_of(part) == "string"]
     needed = [key for key in texts if key in wanted]
     for keys in (needed, texts):
         if len(keys) == 1 and set(wanted) <= set(keys):
@@ -115,7 +115,7 @@ def _text_argument(properties: Mapping[str, Any], wanted: Sequence[str]) -> str:
 
 
 def _value(key: str, text: str, part: object) -> Any:
-    kind = _kind(part)
+    kind = kind_of(part)
     try:
         value = _READERS[kind](text) if kind in _READERS else text
     except (ValueError, KeyError):
@@ -128,7 +128,7 @@ def _value(key: str, text: str, part: object) -> Any:
     return value
 
 
-def _kind(part: object) -> str:
+def kind_of(part: object) -> str:
     """The JSON type of an argument; of a nullable one its own."""
     kind = part.get("type") if isinstance(part, Mapping) else None
     if isinstance(kind, list):

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, get_args
 
 from services.home.executor import Home
+from services.home.relative import RELATIVE
 from services.home.risk import Risk
 from services.language.calls import Call
 from services.language.folding import name_form
@@ -27,7 +28,7 @@ GET_HOME = Tool(
     read_only=True,
     idempotent=True,
 )
-_OPENING = frozenset({"HassTurnOn", "HassTurnOff", "HassSetPosition"})
+_OPENING = frozenset({"HassTurnOn", "HassTurnOff", "HassSetPosition", RELATIVE})
 """Calls that can unlock or open something, if that is what they name."""
 _PLACES = ("name", "area", "floor")
 RISKS: frozenset[str] = frozenset(get_args(Risk))
@@ -118,7 +119,7 @@ def _tool(function: Mapping[str, Any], effect: str) -> Tool:
         function["parameters"],
         read_only=read_only,
         destructive=name in _OPENING or "Cancel" in name,
-        idempotent=read_only or effect == "moves",
+        idempotent=read_only or (effect == "moves" and name != RELATIVE),
     )
 
 

@@ -162,7 +162,7 @@ def test_a_room_nobody_knows_is_not_every_room() -> None:
     """The command fits but for its room: a guess without a room would be too much."""
 
     class Broad:
-        def guess(self, text: str, view: object) -> Guess:
+        def guess(self, text: str, view: object, others: object = ()) -> Guess:
             return Guess((Call.of("HassTurnOff", domain="light"),), 0.0)
 
     lines = TypedLines(PATH, Broad())

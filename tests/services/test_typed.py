@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from services.home.entities import Registry
 from services.home.resolver import current_resolution
 from services.language.calls import Call
 from services.language.fast_path import FastPath
+from services.language.homeview import HomeView
+from services.language.line_guess import Guess
 from services.typed import Read, TypedLines
 from tests.services.home.things import light, registry
 
@@ -72,3 +76,80 @@ def test_a_device_that_left_or_was_replaced_is_looked_for_again() -> None:
     assert read.resolution is not None
     for other in (registry(), registry(light("Desk Lamp", "Office", payload_on="1"))):
         assert current_resolution(read.resolution, other.snapshot()) is None
+
+
+FORECAST = Call.of("weather__get_forecast", place="Oslo")
+NEWS = Call.of("press__get_news")
+LAMP_ON = Call.of("HassTurnOn", name="desk lamp")
+
+
+class Listed:
+    """Tools of others that the owner listed: which lines they may be meant by is known."""
+
+    def __init__(self, *calls: Call) -> None:
+        self.calls = calls
+
+    def meant(self, line: str) -> Sequence[Call]:
+        return self.calls if "forecast" in line else ()
+
+
+class Family:
+    """A language model that chooses among what it is shown."""
+
+    def __init__(self, *readings: Call) -> None:
+        self.readings = readings
+        self.shown: list[Call] = []
+
+    def guess(self, text: str, view: HomeView, others: Sequence[Call] = ()) -> Guess:
+        self.shown += others
+        return Guess(self.readings, 0.0)
+
+
+def read_all(lines: TypedLines, *said: str) -> list[Read]:
+    return [lines.read(text, HOME.view(), HOME.snapshot()) for text in said]
+
+
+def test_a_listed_tool_is_called_after_a_yes_and_only_then() -> None:
+    asked, agreed = read_all(TypedLines(PATH, None, Listed(FORECAST)), "forecast for Oslo", "yes")
+    assert (asked.call, asked.error, asked.guessed) == (FORECAST, "unsure", True)
+    assert (agreed.call, agreed.error) == (FORECAST, None)
+    for answer in ("no", "forecast", "turn on the desk lamp", "hm"):
+        lines = TypedLines(PATH, None, Listed(FORECAST))
+        _, other, late = read_all(lines, "forecast for Oslo", answer, "yes")
+        assert other.error is not None or other.call != FORECAST
+        assert late.call != FORECAST or answer == "forecast", "asked anew"
+
+
+def test_without_the_owners_listing_nobody_can_call_one() -> None:
+    for lines in (TypedLines(PATH), TypedLines(PATH, Family(FORECAST))):
+        asked, agreed = read_all(lines, "forecast for Oslo", "yes")
+        assert asked.error == agreed.error == "not_understood"
+
+
+def test_a_language_model_is_shown_the_tools_that_the_line_allows_and_chooses() -> None:
+    family = Family(NEWS)
+    asked, agreed = read_all(
+        TypedLines(PATH, family, Listed(FORECAST, NEWS)), "forecast and news", "yes"
+    )
+    assert family.shown == [FORECAST, NEWS]
+    assert (asked.call, asked.error) == (NEWS, "unsure")
+    assert agreed == Read(NEWS)
+
+
+def test_two_tools_are_not_chosen_between_without_a_model() -> None:
+    (read,) = read_all(TypedLines(PATH, None, Listed(FORECAST, NEWS)), "forecast for Oslo")
+    assert read.error == "not_understood"
+
+
+def test_what_the_home_has_is_never_taken_for_a_tool() -> None:
+    family = Family(LAMP_ON)
+    (read,) = read_all(TypedLines(PATH, family, Listed(FORECAST)), "desk lamp forecast")
+    assert (read.call, read.error) == (LAMP_ON, "unsure")
+    (plain,) = read_all(TypedLines(PATH, family, Listed(FORECAST)), "turn on the desk lamp")
+    assert (plain.call, plain.guessed) == (LAMP_ON, False)
+
+
+def test_a_model_torn_between_a_device_and_a_tool_is_not_believed() -> None:
+    family = Family(LAMP_ON, FORECAST)
+    (read,) = read_all(TypedLines(PATH, family, Listed(FORECAST)), "desk lamp forecast")
+    assert read.error == "not_understood"

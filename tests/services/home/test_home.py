@@ -20,6 +20,7 @@ from services.home.simulated import BASE, Fault, SimulatedHome
 from services.home.simulated_devices import DEVICES
 from services.language.calls import Call
 from services.language.outcome import Outcome
+from services.language.replies import replies
 from tests.services.home.conftest import PATIENT_S, TIMEOUT_S, until_all_known
 from tests.support.mosquitto import Mosquitto
 
@@ -180,8 +181,8 @@ def test_commands_are_never_retained(
                  Call.of("HassTurnOn", name="front door")):  # fmt: skip
         home.execute(call)
     _, heard = spy
+    until(lambda: len([m for m in heard if m.topic.endswith("/set")]) == 4)
     live = [m for m in heard if m.topic.endswith("/set")]
-    assert len(live) == 4
     late: list[Message] = []
     latecomer = BrokerLink(broker.address, late.append, name="late")
     latecomer.subscribe([f"{BASE}/#"])
@@ -348,3 +349,51 @@ def test_a_home_that_starts_again_finds_its_timers(tmp_path: Path) -> None:
         (timer,) = home.timers.running()
         assert timer.name == "pizza"
         assert 3500 < home.timers.remaining_s(timer) <= 3600
+
+
+def test_a_bit_brighter_is_sent_as_the_brightness_to_have(
+    home: Home, simulated: SimulatedHome, spy: tuple[BrokerLink, list[Message]]
+) -> None:
+    link, _ = spy
+    home.execute(Call.of("HassLightSet", name="desk lamp", brightness=40))
+    outcome = home.execute(
+        Call.of("LinnetAdjust", name="desk lamp", quantity="brightness", direction="up")
+    )
+    assert outcome.call == Call.of("HassLightSet", name="desk lamp", brightness=60)
+    assert statuses(outcome) == {"desk lamp": "confirmed"}
+    assert simulated.state("desk_lamp")["brightness"] == 60
+    (asked,) = (c for c in simulated.commands if c.payload == b"60")
+    link.publish(asked.topic, asked.payload)  # what arrives twice does nothing twice
+    until(lambda: [c.payload for c in simulated.commands].count(b"60") == 2)
+    undone = home.execute(Call.of("LinnetUndo"))
+    assert statuses(undone) == {"desk lamp": "confirmed"}
+    assert simulated.state("desk_lamp")["brightness"] == 40
+
+
+def test_a_thing_that_never_said_where_it_is_is_named_instead_of_moved(
+    home: Home, spy: tuple[BrokerLink, list[Message]]
+) -> None:
+    link, heard = spy
+    body = {
+        "name": "mute lamp", "command_topic": "mute/set", "state_topic": "mute",
+        "schema": "json", "brightness": True, "supported_color_modes": ["brightness"],
+    }  # fmt: skip
+    link.publish("homeassistant/light/mute_lamp/config", json.dumps(body).encode())
+    until(lambda: any(e.name == "mute lamp" for e in home.entities()))
+    call = Call.of("LinnetAdjust", name="mute lamp", quantity="brightness", direction="up")
+    outcome = home.execute(call)
+    assert (outcome.error, outcome.facts, outcome.results) == (
+        "state_unknown", {"unknown": "mute lamp"}, (),
+    )  # fmt: skip
+    assert replies(outcome) == ("i don't know the present state of the mute lamp",)
+    assert not [m for m in heard if m.topic == "mute/set"]
+
+
+def test_a_speech_model_that_calls_a_tool_of_others_is_told_that_it_cannot(
+    home: Home, spy: tuple[BrokerLink, list[Message]]
+) -> None:
+    _, heard = spy
+    before = len(heard)
+    outcome = home.execute(Call.of("weather__get_forecast", place="oslo"))
+    assert (outcome.error, outcome.results) == ("unsupported", ())
+    assert not [m for m in heard[before:] if m.topic.endswith("set")]

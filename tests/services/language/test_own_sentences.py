@@ -81,3 +81,86 @@ def call(name: str, /, **arguments: str | int) -> Call:
 def test_our_own_functions_are_called_in_chinese(said: str, meant: Call) -> None:
     path, view = chinese()
     assert path.understand(said, view).call == meant
+
+
+@lru_cache
+def english() -> tuple[FastPath, HomeView]:
+    return FastPath("en"), merged_home("en").view
+
+
+def adjust(quantity: str, direction: str, **more: str | int) -> Call:
+    return Call.of("LinnetAdjust", quantity=quantity, direction=direction, **more)
+
+
+DEN = {"area": "living room"}
+CURTAINS = {"domain": "cover", "device_class": "curtain"}
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("make the counter lamp brighter", adjust("brightness", "up", name="counter lamp")),
+        ("make the counter lamp a bit brighter",
+         adjust("brightness", "up", name="counter lamp", amount=10)),
+        ("make the reading light in the bedroom brighter",
+         adjust("brightness", "up", name="reading light", area="bedroom")),
+        ("could you dim the kitchen lights a little please",
+         adjust("brightness", "down", name="kitchen lights", amount=10)),
+        ("turn the desk lamp down by thirty percent",
+         adjust("brightness", "down", name="desk lamp", amount=30)),
+        ("dim the lights", adjust("brightness", "down", **DEN)),
+        ("brighten the lights in the office", adjust("brightness", "up", area="office")),
+        ("it's too dark in here", adjust("brightness", "up", **DEN)),
+        ("much brighter", adjust("brightness", "up", amount=40, **DEN)),
+        ("a bit warmer", adjust("temperature", "up")),
+        ("it is too hot", adjust("temperature", "down")),
+        ("it's too cold in the bedroom", adjust("temperature", "up", area="bedroom")),
+        ("turn the heating down", adjust("temperature", "down")),
+        ("turn up the thermostat by one and a half degrees",
+         adjust("temperature", "up", name="thermostat", amount="1.5")),
+        ("lower the temperature in the office by 2 degrees",
+         adjust("temperature", "down", area="office", amount=2)),
+        ("open the left curtain a bit more",
+         adjust("position", "up", name="left curtain", amount=10)),
+        ("close the curtains a little", adjust("position", "down", amount=10, **CURTAINS, **DEN)),
+        ("open the roller shutter further", adjust("position", "up", name="roller shutter")),
+        ("make the tower fan faster", adjust("speed", "up", name="tower fan")),
+        ("slow down the fan", adjust("speed", "down", **DEN)),
+        ("increase the humidity in the bedroom by ten percent",
+         adjust("humidity", "up", area="bedroom", amount=10)),
+    ],
+)  # fmt: skip
+def test_relative_wishes_are_read_in_english(said: str, meant: Call) -> None:
+    path, view = english()
+    assert path.understand(said, view).call == meant
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("请把橱柜灯调亮一点", adjust("brightness", "up", name="橱柜灯")),
+        ("把橱柜灯亮度提高百分之二十", adjust("brightness", "up", name="橱柜灯", amount=20)),
+        ("卧室的灯光调暗", adjust("brightness", "down", area="卧室")),
+        ("太暗了", adjust("brightness", "up", area="客厅")),
+        ("把恒温器调高两度", adjust("temperature", "up", name="恒温器", amount=2)),
+        ("有点冷", adjust("temperature", "up")),
+        ("卧室温度调低一点", adjust("temperature", "down", area="卧室")),
+        ("把左侧窗帘打开一点", adjust("position", "up", name="左侧窗帘")),
+        ("窗帘关小一点", adjust("position", "down", area="客厅", **CURTAINS)),
+        ("塔扇调慢一点", adjust("speed", "down", name="塔扇")),
+        ("把加湿器湿度调高", adjust("humidity", "up", name="加湿器")),
+        ("把橱柜灯调到百分之五十", call("HassLightSet", name="橱柜灯", brightness=50)),
+        ("请帮我打开橱柜灯", call("HassTurnOn", name="橱柜灯")),
+        ("大声一点", call("HassSetVolumeRelative", volume_step="up")),
+        ("声音小一点", call("HassSetVolumeRelative", volume_step="down")),
+    ],
+)  # fmt: skip
+def test_relative_wishes_and_polite_words_are_read_in_chinese(said: str, meant: Call) -> None:
+    path, view = chinese()
+    assert path.understand(said, view).call == meant
+
+
+@pytest.mark.parametrize("said", ["it is too dark to read", "the bedroom is warmer than the hall"])
+def test_talk_of_light_and_warmth_commands_nothing(said: str) -> None:
+    path, view = english()
+    assert path.understand(said, view).call is None

@@ -71,6 +71,8 @@ def test_hints_tell_looking_from_moving_and_moving_from_opening() -> None:
     assert tools["HassLightSet"].idempotent
     assert not tools["HassLightSet"].destructive
     assert not tools["HassStartTimer"].idempotent
+    assert not tools["LinnetAdjust"].idempotent  # each is another step
+    assert tools["LinnetAdjust"].destructive  # it can open a gate a little
 
 
 def test_timers_are_offered_only_where_they_can_be_heard() -> None:

@@ -84,6 +84,7 @@ def test_in_the_terminal_among_lines_about_the_home(tmp_path: Path) -> None:
     typed = (
         "unlock the front door\nuse get forecast of weather: Oslo\nyes\n"
         "use note of weather: hello\nturn on the bed light\n"
+        "what is the forecast for Bergen\nyes\nnote that I am here\nforecast for Bodø\nno\nyes\n"
     )
     done = linnet("talk", "--simulated", "--config", config, cwd=tmp_path, typed=typed)
     assert done.returncode == ExitCode.OK, done.stderr
@@ -91,6 +92,10 @@ def test_in_the_terminal_among_lines_about_the_home(tmp_path: Path) -> None:
     assert "weather: there is no such tool; there is get_forecast" in done.stdout
     assert "the front door is unlocked" not in done.stdout, "another line closed the question"
     assert "the bed light is on" in done.stdout
+    assert 'weather__get_forecast {"place": "Bergen"}\nis that what you mean' in done.stdout
+    assert "Bergen: rain, 1 days" in done.stdout
+    assert "Kept" not in done.stdout, "the owner did not list it"
+    assert "Bodø: rain" not in done.stdout, "nobody agreed"
 
 
 def test_the_process_that_hears_has_no_client_for_other_servers() -> None:
