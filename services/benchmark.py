@@ -71,10 +71,8 @@ def typed_main(args: argparse.Namespace) -> int:
 def glm_streaming_main(args: argparse.Namespace) -> int:
     """GLM-4-Voice by both ways of streaming. Raises as ``main``."""
     from services.bench import glm_streaming
-    from services.voice.families.glm_4_voice import Glm4Voice
 
-    model = Glm4Voice.open(Bundle.open(args.bundle), EngineFactory("onnx"), calling=False)
-    table = glm_streaming.measure(model)
+    table = glm_streaming.measure(Bundle.open(args.bundle), EngineFactory("onnx"))
     print(json.dumps(table) if args.json else "\n".join(glm_streaming.lines_of(table)))
     return ExitCode.OK
 

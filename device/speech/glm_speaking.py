@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from device.engine.contract import Engine
 from device.speech.glm_flow import FlowEngines, GlmFlow
-from device.speech.glm_frames import STEPS, TOKENS
+from device.speech.glm_frames import HELD, STEPS, TOKENS, frames_of
 from device.speech.glm_releasing import Released, Releasing
-from device.speech.glm_vocoder import GlmVocoder
+from device.speech.glm_vocoder import REACH, GlmVocoder
 from device.speech.harmonic_source import SAMPLE_RATE
 
 Floats = npt.NDArray[np.float32]
 
 KNOWN = 14
 """Codes of a window that must have been said before, so that a block joins what it follows."""
+OPENING = 10
+"""Frames of a reply's first piece of sound, 0.12 s: while they are heard the others are decoded."""
 
 __all__ = ["SAMPLE_RATE", "GlmSpeaking", "GlmVoice"]
 
@@ -50,6 +53,28 @@ class GlmVoice:
         return wave
 
 
+@dataclass(frozen=True)
+class Rates:
+    """Seconds that the newest work took for a frame."""
+
+    solve_s: float
+    """Of the window that is solved."""
+    voice_s: float
+    """Of the sound, with those around it."""
+
+    def block_s(self, codes: int, new: int) -> float:
+        """Until there is sound of the newest ``new`` of so many codes."""
+        if codes == new:
+            rest = max(0, frames_of(codes) - HELD - OPENING) + 2 * REACH
+            return self.opening_s(codes) + self.voice_s * rest
+        window = frames_of(min(codes, TOKENS))
+        return self.solve_s * window + self.voice_s * (frames_of(new) + 2 * REACH)
+
+    def opening_s(self, codes: int) -> float:
+        """Until there is the first piece of sound of a reply's first codes."""
+        return self.solve_s * frames_of(min(codes, TOKENS)) + self.voice_s * (OPENING + REACH)
+
+
 class GlmSpeaking:
     """The state of one reply; ``say`` any number of codes at a time, then ``finish``.
 
@@ -57,10 +82,19 @@ class GlmSpeaking:
         voice: the engines.
         seed: of the noise of flow and vocoder.
         releasing: another counting of frames, for tests.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, voice: GlmVoice, seed: int, releasing: Releasing | None = None) -> None:
-        self._most = voice.widest - KNOWN
+    def __init__(
+        self,
+        voice: GlmVoice,
+        seed: int,
+        releasing: Releasing | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.rates = Rates(0.0, 0.0)
+        self._clock = clock
+        self._widest, self._most = voice.widest, voice.widest - KNOWN
         self._flow = GlmFlow(voice.flow, seed, voice.widest, voice.steps)
         self._vocoder = GlmVocoder(voice.pitch_of, voice.wave_of, seed)
         self._releasing = Releasing() if releasing is None else releasing
@@ -71,28 +105,50 @@ class GlmSpeaking:
         return self._flow.tokens
 
     def say(self, codes: Sequence[int], *, last: bool = False) -> Floats:
-        """Codes → float32[256 k] at 22,050 Hz that is certain now.
+        """Codes → float32[256 k] at 22,050 Hz that is certain now; see ``pieces``."""
+        return np.concatenate([_SILENT, *self.pieces(codes, last=last)])
+
+    def pieces(self, codes: Sequence[int], *, last: bool = False) -> Iterator[Floats]:
+        """The same sound, each piece of it as soon as it is made.
 
         Args:
             codes: ten or a multiple of it makes the least work.
             last: nothing follows; ``finish`` need not be called.
         """
-        if not codes:
-            return self.finish() if last else np.zeros(0, np.float32)
-        starts = range(0, len(codes), self._most)
-        return np.concatenate(
-            [self._block(codes[at : at + self._most], last and at == starts[-1]) for at in starts]
-        )
+        if not codes and last:
+            yield self.finish()
+        for at in range(0, len(codes), self._most):
+            block = codes[at : at + self._most]
+            yield from self._block(block, last and at + self._most >= len(codes))
 
     def finish(self) -> Floats:
         """The sound still held back."""
-        return self._sound(self._releasing.finish(), True)
+        return np.concatenate([_SILENT, *self._sound(self._releasing.finish(), True)])
 
-    def _block(self, codes: Sequence[int], last: bool) -> Floats:
+    def _block(self, codes: Sequence[int], last: bool) -> Iterator[Floats]:
+        begun = self._clock()
         made = self._flow.step(codes, self._releasing.prompt)
+        window = frames_of(min(self.codes, self._widest))
+        self.rates = replace(self.rates, solve_s=(self._clock() - begun) / max(window, 1))
         return self._sound(self._releasing.take(made, last=last), last)
 
-    def _sound(self, released: Released, last: bool) -> Floats:
+    def _sound(self, released: Released, last: bool) -> Iterator[Floats]:
         if last and not released.frames.shape[1] and not self.codes:
-            return np.zeros(0, np.float32)
-        return self._vocoder.step(released.frames, released.ahead, last=last)
+            return
+        frames, ahead = released.frames, released.ahead
+        if not self._vocoder.decoded:
+            rest = frames[:, OPENING:]
+            yield self._voiced(frames[:, :OPENING], np.concatenate([rest, ahead], axis=1), False)
+            frames = rest
+        yield self._voiced(frames, ahead, last)
+
+    def _voiced(self, frames: Floats, ahead: Floats, last: bool) -> Floats:
+        begun = self._clock()
+        around = REACH * (1 + bool(self._vocoder.decoded))
+        pcm = self._vocoder.step(frames, ahead, last=last)
+        took = (self._clock() - begun) / (frames.shape[1] + around)
+        self.rates = replace(self.rates, voice_s=took)
+        return pcm
+
+
+_SILENT: Floats = np.zeros(0, np.float32)

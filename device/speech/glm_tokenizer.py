@@ -11,6 +11,7 @@ piece is encoded again and its codes are replaced. A fixed ``peak`` never does s
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,6 +70,24 @@ class GlmTokenizer:
             found += self._encode(whole)
             if self._mel.samples == PIECE and len(pcm):
                 found += self.finish()
+        return found
+
+    @property
+    def settled(self) -> int:
+        """Codes of whole blocks: nothing but a louder sound replaces them."""
+        return self._first + 2 * self._state.cache.length // TOKEN_MELS
+
+    def peek(self) -> list[Heard]:
+        """What ``finish`` would give now; more may be heard afterwards.
+
+        Codes behind ``settled`` will be given again.
+        """
+        mel, frames = self._mel, self._frames
+        self._mel = copy.copy(mel)  # its arrays are replaced, never changed
+        self._frames = np.concatenate([frames, self._mel.finish()])
+        found = self._encode(len(self._frames))
+        self._mel, self._frames = mel, frames
+        self._state.cache.truncate(len(frames) // BLOCK_MELS * BLOCK_MELS // 2)
         return found
 
     def finish(self) -> list[Heard]:

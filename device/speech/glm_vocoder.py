@@ -1,8 +1,8 @@
 """GLM-4-Voice's vocoder in pieces: what comes out is what the whole reply at once would give.
 
 A sample hangs on 13 mel frames to either side and on the pitch there, which hangs on 5 more. So a
-piece is decoded with 19 frames around it whose samples are dropped; frames to come may be given as
-provisional ones. Phases and noise go on where the last piece ended.
+piece is decoded with 14 frames around it whose samples are dropped, and 19 frames to come must be
+known for their pitch; provisional ones will do. Phases and noise go on where the last piece ended.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ PitchOf = Callable[[Floats], Floats]
 WaveOf = Callable[[Floats, Floats], Floats]
 """mel [80, T] and excitation [T, 256, 9] → samples [T, 256]."""
 
-CONTEXT = 19  # frames
+REACH = 14  # frames to either side that a frame's samples hang on, beside their pitch
+CONTEXT = REACH + 5  # the same with what their pitch hangs on
 
 
 class GlmVocoder:
@@ -40,6 +41,11 @@ class GlmVocoder:
         self._cycles = np.zeros(HARMONICS)
         self._decoded = 0
 
+    @property
+    def decoded(self) -> int:
+        """Frames whose samples were given."""
+        return self._decoded
+
     def step(self, mel: Floats, ahead: Floats | None = None, *, last: bool = False) -> Floats:
         """New frames [80, n] → the samples that are certain now, float32[256 k].
 
@@ -57,13 +63,14 @@ class GlmVocoder:
         if not ready:
             return np.zeros(0, np.float32)
         around = np.concatenate([held, future], axis=1)
-        pitch = self._pitch_of(around)[past:]
+        reach = min(past + ready + REACH, around.shape[1])
+        pitch = self._pitch_of(around)[past:reach]
         made = self._source.excite(pitch, self._decoded, self._cycles)
         waves = np.concatenate([self._waves, made.waves])
-        out = self._wave_of(around, waves)[past : past + ready]
+        out = self._wave_of(around[:, :reach], waves)[past : past + ready]
         self._cycles = made.cycles[ready]
         self._decoded += ready
-        kept = min(CONTEXT, past + ready)
+        kept = min(REACH, past + ready)
         self._waves = waves[past + ready - kept : past + ready]
         self._mel = held[:, past + ready - kept :]
         return out.reshape(-1)

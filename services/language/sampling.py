@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,13 @@ class Sampling:
     def __post_init__(self) -> None:
         if not (self.temperature >= 0 and 0 < self.top_p <= 1 and self.top_k >= 0):
             raise ValueError(f"{self} is out of range")
+
+
+class Draws(Protocol):
+    """What chooses the next token."""
+
+    def draw(self, logits: Floats, allowed: npt.NDArray[np.bool_]) -> int:
+        """One of the ids that are allowed; both are [V]."""
 
 
 class Sampler:

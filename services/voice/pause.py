@@ -30,6 +30,11 @@ class PauseWatch:
         told = [self._frame(float(level)) for level in levels]  # every frame counts, also later
         return any(told)
 
+    @property
+    def paused(self) -> bool:
+        """Whether the pause told last still lasts."""
+        return self._quiet >= QUIET_FRAMES and self._spoken >= LEAST_SPOKEN
+
     def _frame(self, level: float) -> bool:
         self._loudest = max(self._loudest, level)
         if level > QUIET * self._loudest:

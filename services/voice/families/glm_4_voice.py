@@ -1,9 +1,11 @@
 """GLM-4-Voice on engines: streaming tokenizer → the 9 B → flow and vocoder, numpy alone around.
 
-While the user speaks, each block of 4 s becomes codes that the language model reads at once; at the
-end only the last block is left. The model was published without function calling, so a call is not
-left to it: it may only choose among the calls this home understands, or to answer in its own words.
-What it says of a call's outcome is one of the true sentences; the sound is the model's own.
+While the user speaks, each block of 4 s becomes codes that the language model reads at once. When
+the user falls quiet the last block is taken as if this were the end, so that nothing is left to do
+when it is; when more is said, that is forgotten. The model was published without function calling,
+so a call is not left to it: it may only choose among the calls this home understands, or to answer
+in its own words. What it says of a call's outcome is one of the true sentences; the sound is the
+model's own.
 """
 
 from __future__ import annotations
@@ -31,13 +33,15 @@ from services.language.grammar import compile_grammar
 from services.language.homeview import HomeView
 from services.language.outcome import Outcome
 from services.language.replies import replies
-from services.language.sampling import Sampler, Sampling
+from services.language.sampling import Draws, Sampler, Sampling
 from services.language.schedule import InterleaveSchedule
-from services.voice.families.base import AudioDelta, Event, FunctionCall, Pcm, TextDelta, TurnEnd
+from services.voice.families.base import Event, FunctionCall, Pcm, TextDelta, TurnEnd
 from services.voice.families.glm_conversation import Conversation
+from services.voice.families.glm_mouth import Mouth
 from services.voice.families.glm_pacing import Pacing
 from services.voice.families.glm_writing import Writing
 from services.voice.families.linnet_mini import EngineOpener, number
+from services.voice.pause import PauseWatch
 
 CODE_SAMPLES = 1_764  # 80 ms at 22,050 Hz
 
@@ -50,6 +54,7 @@ class Glm4Voice:
         calling: whether the model may choose calls; else it only talks.
         seed: of tokens and of noise; the same seed says the same.
         clock: monotonic seconds.
+        drawing: makes what chooses the ids of a reply, from ``sampling`` and ``seed``.
     """
 
     conversation: Conversation
@@ -61,6 +66,7 @@ class Glm4Voice:
     seed: int = 42
     clock: Callable[[], float] = time.monotonic
     sample_rate_out: int = SAMPLE_RATE
+    drawing: Callable[[Sampling, int], Draws] = Sampler
 
     @classmethod
     def open(
@@ -107,19 +113,45 @@ class GlmSession:
         self._talk.begin(self)
         self._tokenizer: GlmTokenizer | None = GlmTokenizer(model.tokenizer)
         self._first = self._talk.lm.length  # where the first code stands
+        self._watch = PauseWatch()
+        self._ahead: Floats | None = None
+        """What the model expects to say, should the user have ended where they fell quiet."""
+        self._quiet: list[Pcm] = []  # heard since then
         self._writing: Writing | None = None
         self._over = False
         self._cancelled = threading.Event()
 
     def hear(self, pcm: Pcm) -> None:
-        if self._tokenizer is not None:
-            self._take(self._tokenizer.hear(pcm))
+        if self._tokenizer is None:
+            return
+        fell_quiet = self._watch.feed(pcm)
+        if self._ahead is not None:
+            self._quiet.append(pcm)
+            if self._watch.paused:
+                return
+            pcm = self._resumed()
+        self._take(self._tokenizer.hear(pcm))
+        if fell_quiet and self._watch.paused:
+            self._ahead = self._talk.read(self._closing(self._tokenizer.peek()))
+
+    def _resumed(self) -> Pcm:
+        """That was not the end: the sound since then, of which nothing was made yet."""
+        if self._ahead is not None and self._tokenizer is not None:
+            self._talk.lm.cut(self._first + self._tokenizer.settled)
+        self._ahead, held = None, self._quiet
+        self._quiet = []
+        return np.concatenate([*held, np.zeros(0, np.float32)])
 
     def _take(self, found: Sequence[Heard]) -> None:
         for heard in found:
-            self._talk.lm.cut(self._first + heard.first)  # codes behind it are replaced
-            if self._talk.lm.room(len(heard.codes)):
-                self._talk.read(self._talk.vocabulary.audio(heard.codes.tolist()))
+            if ids := self._placed(heard):
+                self._talk.read(ids)
+
+    def _placed(self, heard: Heard) -> list[int]:
+        """Ids to be read next; those that they replace are forgotten."""
+        self._talk.lm.cut(self._first + heard.first)
+        ids = self._talk.vocabulary.audio(heard.codes.tolist())
+        return ids if self._talk.lm.room(len(ids)) else []
 
     def cancel(self) -> None:
         self._cancelled.set()
@@ -130,10 +162,10 @@ class GlmSession:
             ids = prompt.observation(v, observations[0]) + prompt.reply_open(v)
             yield from self._speak(self._talk.read(ids), self._true_words(observations[0]))
             return
-        if self._tokenizer is not None:
-            self._take(self._tokenizer.finish())
-            self._tokenizer = None
-        logits = self._talk.read(prompt.user_close(v) + prompt.assistant(v))
+        logits = self._heard_out()
+        if not self._model.calling:
+            yield from self._speak(logits, None)
+            return
         call, logits = self._chosen(logits)
         if call is not None:
             yield FunctionCall(call)
@@ -141,11 +173,25 @@ class GlmSession:
         else:
             yield from self._speak(logits, None)
 
+    def _heard_out(self) -> Floats:
+        """What the model expects to say when the user has said everything."""
+        logits = self._ahead
+        if logits is None:
+            found = [] if self._tokenizer is None else self._tokenizer.finish()
+            logits = self._talk.read(self._closing(found))
+        self._tokenizer = self._ahead = None
+        return logits
+
+    def _closing(self, found: Sequence[Heard]) -> list[int]:
+        """The last codes and what opens a reply: read in one pass over the weights."""
+        v = self._talk.vocabulary
+        reply = prompt.assistant(v) if self._model.calling else prompt.reply_open(v)
+        codes = [token for heard in found for token in self._placed(heard)]
+        return codes + prompt.user_close(v) + reply
+
     def _chosen(self, logits: Floats) -> tuple[Call | None, Floats]:
         """The call that the model chooses, None when it would rather talk; and what follows."""
         v, talk = self._talk.vocabulary, self._talk
-        if not self._model.calling:
-            return None, talk.read(v.encode(prompt.SPEAK))
         choices, calls = _choices(v, self._home)
         cursor, said, unread = choices.cursor(), [], list[int]()
         while allowed := cursor.next:
@@ -167,11 +213,12 @@ class GlmSession:
     def _speak(self, logits: Floats, words: Callable[[Floats], str] | None) -> Iterator[Event]:
         """Sound of the model's own words, or of those given."""
         model = self._model
-        sampler = Sampler(model.sampling, model.seed)
+        sampler = model.drawing(model.sampling, model.seed)
         stopped = self._cancelled.is_set
         self._writing = writing = Writing(self._talk, model.schedule, sampler, logits, stopped)
         ids = writing.free() if words is None else writing.told(words(logits))
-        mouth = _Mouth(GlmSpeaking(model.voice, model.seed), Pacing(model.schedule), model.clock)
+        speaking = GlmSpeaking(model.voice, model.seed, clock=model.clock)
+        mouth = Mouth(speaking, Pacing(model.schedule), model.clock, stopped)
         v, letters = self._talk.vocabulary, codecs.getincrementaldecoder("utf-8")("replace")
         for token in ids:
             if v.is_audio(token):
@@ -195,6 +242,7 @@ class GlmSession:
         """Keep of the turn what was played, and let go of everything else. Again does nothing."""
         if not self._over:
             heard = -(-samples_heard // CODE_SAMPLES)
+            self._resumed()
             writing, length = self._writing, self._talk.lm.length
             self._talk.keep(self, length if writing is None else writing.until(heard))
         self._tokenizer = self._writing = None
@@ -215,40 +263,6 @@ def _sampling(config: Mapping[str, object]) -> Sampling:
 
     top_k = int(given("top_k", usual.top_k))
     return Sampling(given("temperature", usual.temperature), given("top_p", usual.top_p), top_k)
-
-
-class _Mouth:
-    """Codes become sound in blocks, and sound is given away from when it is safe."""
-
-    def __init__(self, speaking: GlmSpeaking, pacing: Pacing, clock: Callable[[], float]) -> None:
-        self._speaking, self._pacing, self._clock = speaking, pacing, clock
-        self._codes: list[int] = []
-        self._made: list[Pcm] = []
-        pacing.begin(clock())
-
-    def wrote(self) -> None:
-        self._pacing.wrote()
-
-    def take(self, code: int) -> Iterator[Event]:
-        self._pacing.wrote()
-        self._codes.append(code)
-        now = self._clock()
-        if len(self._codes) >= self._pacing.wanted(now):
-            self._made.append(self._speaking.say(self._codes))
-            self._pacing.made(len(self._codes), self._clock() - now)
-            self._codes = []
-        if self._pacing.may_start(self._clock()):
-            yield from self._given()
-
-    def finish(self) -> Iterator[Event]:
-        self._made.append(self._speaking.say(self._codes, last=True))
-        yield from self._given()
-
-    def _given(self) -> Iterator[Event]:
-        pcm = np.concatenate([*self._made, np.zeros(0, np.float32)])
-        self._made = []
-        if len(pcm):
-            yield AudioDelta(pcm)
 
 
 @lru_cache(maxsize=4)

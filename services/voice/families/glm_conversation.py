@@ -56,3 +56,8 @@ class Conversation:
         if turn is self._turn:
             self.lm.cut(min(length, self.lm.length))
             self._kept, self._turn = self.lm.length, None
+
+    def forget(self) -> None:
+        """Let go of everything that was said."""
+        self.lm.cut(0)
+        self._kept, self._turn = 0, None

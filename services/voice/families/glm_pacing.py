@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from device.speech.glm_frames import BLOCK, HELD, frames_of
+from device.speech.glm_speaking import OPENING, Rates
 from services.language.schedule import InterleaveSchedule
 
 FRAME_S = 256 / 22_050
@@ -22,6 +23,7 @@ PERIODS = 12
 """Turns of text and codes that are looked ahead: 25 s."""
 LONGEST_WAIT_S = 3.0
 """A model that is slower than speech would have us wait for ever; a gap is better."""
+UNKNOWN = Rates(0.0, 0.0)
 
 
 def sounding(codes: int, *, last: bool = False) -> float:
@@ -35,11 +37,23 @@ class Pace:
 
     Attributes:
         token_s: seconds the language model needs for an id.
-        decode_s: seconds the speech decoder needs for a block.
+        rates: what the speech decoder needs for a frame.
+        block_s: seconds it needs for a block beside that.
+        beside: whether it works while the language model writes; else they take turns.
     """
 
     token_s: float
-    decode_s: float
+    rates: Rates = UNKNOWN
+    block_s: float = 0.0
+    beside: bool = False
+
+    def decode_s(self, codes: int, new: int) -> float:
+        """Seconds until there is sound of the newest ``new`` of so many codes."""
+        return self.block_s + self.rates.block_s(codes, new)
+
+    def opening_s(self, codes: int) -> float:
+        """Seconds until there is the first piece of sound of a reply's first codes."""
+        return self.block_s + self.rates.opening_s(codes)
 
 
 def code_times(schedule: InterleaveSchedule, pace: Pace, codes: int) -> list[float]:
@@ -56,15 +70,18 @@ def code_times(schedule: InterleaveSchedule, pace: Pace, codes: int) -> list[flo
 def safe_start(schedule: InterleaveSchedule, pace: Pace, block: int = BLOCK) -> float:
     """Seconds from the reply's first id until a start after which no sound comes too late.
 
-    Sound is taken to be made beside the language model, in blocks of one size. No start is safe
-    for a model that is slower than speech; ``LONGEST_WAIT_S`` is given then.
+    Sound is taken to be made in blocks of one size. No start is safe for a model that is slower
+    than speech; ``LONGEST_WAIT_S`` is given then.
     """
     count = PERIODS * schedule.audio // block * block
     at = code_times(schedule, pace, count)
-    start = free = 0.0
+    start = at[block - 1] + pace.opening_s(block)
+    free = busy = 0.0
     for codes in range(block, count + 1, block):
-        free = max(at[codes - 1], free) + pace.decode_s
-        start = max(start, free - sounding(codes - block))
+        took = pace.decode_s(codes, block)
+        free = (max(at[codes - 1], free) if pace.beside else at[codes - 1] + busy) + took
+        busy += took
+        start = max(start, free - max(sounding(codes - block), OPENING * FRAME_S))
     return min(start, LONGEST_WAIT_S)
 
 
@@ -73,17 +90,18 @@ class Pacing:
 
     Args:
         schedule: of the reply.
-        decode_s: seconds a block took lately, to begin with.
+        beside: see ``Pace``.
         largest: codes at once.
     """
 
     def __init__(
-        self, schedule: InterleaveSchedule, decode_s: float = 0.15, largest: int = LARGEST
+        self, schedule: InterleaveSchedule, *, beside: bool = False, largest: int = LARGEST
     ) -> None:
-        self._schedule, self._decode_s, self._largest = schedule, decode_s, largest
+        self._schedule, self._beside, self._largest = schedule, beside, largest
         self._begun: float | None = None
         self._ids = 0
         self._busy_s = 0.0  # spent on sound between ids
+        self._rates = UNKNOWN
         self._started: float | None = None
         self._codes = 0  # made into sound
 
@@ -95,24 +113,18 @@ class Pacing:
         """It wrote an id."""
         self._ids += 1
 
-    def made(self, codes: int, seconds: float, *, beside: bool = False) -> None:
-        """Sound of so many codes was made.
-
-        Args:
-            beside: the language model wrote on meanwhile; else it waited.
-        """
+    def made(self, codes: int, seconds: float, rates: Rates) -> None:
+        """Sound was made of so many codes, or the rest of the block's sound: then of none."""
         self._codes += codes
-        self._decode_s = seconds
-        if not beside:
+        self._rates = rates
+        if not self._beside:
             self._busy_s += seconds
 
     def pace(self, now: float) -> Pace:
         """As shown so far."""
         begun = now if self._begun is None else self._begun
         wrote = max(now - begun - self._busy_s, 0.0)
-        # Where the decoder takes its turn with the model, its time is the model's loss.
-        share = self._busy_s / max(self._ids, 1)
-        return Pace(wrote / max(self._ids, 1) + share, self._decode_s)
+        return Pace(wrote / max(self._ids, 1), self._rates, beside=self._beside)
 
     def may_start(self, now: float) -> bool:
         """Whether what was made may be heard from now on."""
@@ -128,14 +140,26 @@ class Pacing:
             return sounding(self._codes)
         return sounding(self._codes) - (now - self._started)
 
-    def wanted(self, now: float) -> int:
-        """Codes to make sound of next: more where there is time to wait for them."""
+    def wanted(self, now: float, waiting: int = 0) -> int:
+        """Codes to make sound of next: more where there is time to wait for them.
+
+        Args:
+            now: seconds.
+            waiting: codes that are there already.
+        """
         if not self._codes:
             return BLOCK
         pace, wanted = self.pace(now), BLOCK
         for size in range(2 * BLOCK, self._largest + 1, BLOCK):
-            # At worst a whole run of text comes between.
-            wait = (size + self._schedule.text * -(-size // self._schedule.audio)) * pace.token_s
-            if self.depth(now) - wait - pace.decode_s >= SPARE_S:
+            wait = self._ids_to(size - waiting) * pace.token_s
+            if self.depth(now) - wait - pace.decode_s(self._codes + size, size) >= SPARE_S:
                 wanted = size
         return wanted
+
+    def _ids_to(self, codes: int) -> int:
+        """Ids until so many more codes are written, when text never runs out."""
+        ids = self._ids
+        while codes > 0:
+            codes -= self._schedule.slot(ids) == "audio"
+            ids += 1
+        return ids - self._ids

@@ -2,18 +2,21 @@
 
 The order is learnt; it is only helped along. In a run of text the model may go over to codes early,
 which means that the text is over; in a run of codes it may write no text. It may end in either.
+
+An id is given away before the model reads it: its sound need not wait for a pass over all weights
+that only the next id needs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from device.speech.language_model import Floats
 from services.language.glm_vocabulary import GlmVocabulary
-from services.language.sampling import Sampler
+from services.language.sampling import Draws
 from services.language.schedule import InterleaveSchedule, Slot
 from services.voice.families.glm_conversation import Conversation
 
@@ -24,7 +27,7 @@ Bools = npt.NDArray[np.bool_]
 
 
 class Writing:
-    """One reply as it is written; what was yielded has been read by the model.
+    """One reply as it is written; what was yielded is read by the model before the next one is.
 
     Args:
         conversation: with the reply opened.
@@ -38,7 +41,7 @@ class Writing:
         self,
         conversation: Conversation,
         schedule: InterleaveSchedule,
-        sampler: Sampler,
+        sampler: Draws,
         logits: Floats,
         stopped: Callable[[], bool],
     ) -> None:
@@ -53,6 +56,7 @@ class Writing:
         self._texts = 0
         self._begun = conversation.lm.length
         self._codes: list[int] = []  # ids in the conversation with each code of the reply
+        self._unread: list[int] = []
 
     @property
     def _v(self) -> GlmVocabulary:
@@ -66,8 +70,7 @@ class Writing:
             if audio and cursor.next == "text":
                 cursor.end_text()
             cursor.advance()
-            self._read(token)
-            yield token
+            yield self._said(token)
 
     def told(self, text: str) -> Iterator[int]:
         """These words and the model's sound for them, as ids."""
@@ -76,15 +79,15 @@ class Writing:
             piece = ids[start : start + run]
             last = start + run >= len(ids)
             if self._stopped() or not self._room(len(piece) + self._schedule.audio):
+                self._read()
                 return
-            self._logits = self._conversation.read(piece)
+            self._read(piece)
             yield from piece
             for _ in range(LONGEST if last else self._schedule.audio):
                 token = self._next("audio", may_end=last)
                 if token is None:
                     return
-                self._read(token)
-                yield token
+                yield self._said(token)
 
     def until(self, codes: int) -> int:
         """Ids in the conversation with so many codes of the reply; text behind them is unheard."""
@@ -94,19 +97,29 @@ class Writing:
 
     def _next(self, slot: Slot, *, may_end: bool = True) -> int | None:
         """The next id; None where the reply ends, for whatever reason."""
-        if self._stopped() or not self._room(1) or len(self._codes) >= LONGEST:
+        if self._stopped():
+            return None
+        self._read()
+        if not self._room(1) or len(self._codes) >= LONGEST:
             return None
         if slot == "text" and self._texts >= LONGEST_TEXT:
             return None
         token = self._sampler.draw(self._logits, self._allowed[slot if may_end else "on"])
         return None if token in self._v.ends() else token
 
-    def _read(self, token: int) -> None:
-        self._logits = self._conversation.read([token])
+    def _said(self, token: int) -> int:
+        self._unread.append(token)
         if self._v.is_audio(token):
-            self._codes.append(self._conversation.lm.length)
+            self._codes.append(self._conversation.lm.length + len(self._unread))
         else:
             self._texts += 1
+        return token
+
+    def _read(self, more: Sequence[int] = ()) -> None:
+        """What was said and not yet read, and more."""
+        ids, self._unread = [*self._unread, *more], []
+        if ids:
+            self._logits = self._conversation.read(ids)
 
     def _room(self, ids: int) -> bool:
-        return self._conversation.lm.room(ids)
+        return self._conversation.lm.room(len(self._unread) + ids)

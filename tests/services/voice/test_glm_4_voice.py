@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -17,15 +18,17 @@ from device.engine.contract import Array, Engine
 from device.engine.factory import EngineFactory
 from device.engine.states import EngineState
 from device.speech.glm_frames import frames_of
-from device.speech.glm_speaking import GlmSpeaking, GlmVoice
+from device.speech.glm_speaking import OPENING, GlmSpeaking, GlmVoice
 from device.speech.glm_tokenizer import GlmTokenizer
 from services.language.calls import Call
 from services.language.choices import calls_of
+from services.language.glm_vocabulary import GlmVocabulary
 from services.language.grammar import compile_grammar
 from services.language.homeview import EntityView, HomeView
 from services.language.outcome import DeviceResult, Outcome
 from services.language.replies import replies
 from services.language.sampling import Sampling
+from services.language.schedule import InterleaveSchedule
 from services.voice.families.base import AudioDelta, Event, FunctionCall, TextDelta, TurnEnd
 from services.voice.families.glm_4_voice import CODE_SAMPLES, Glm4Voice, GlmSession
 from tests.support.glm_bundle import tiny_glm
@@ -41,10 +44,12 @@ class Watched:
 
     def __init__(self) -> None:
         self.states: dict[str, list[weakref.ref[EngineState]]] = {}
+        self.runs: Counter[str] = Counter()
         self.parts = EngineFactory("onnx")
 
     def __call__(self, bundle: Bundle, part: str) -> Engine:
-        return _WatchedEngine(self.parts(bundle, part), self.states.setdefault(part, []))
+        states = self.states.setdefault(part, [])
+        return _WatchedEngine(self.parts(bundle, part), states, part, self.runs)
 
     def alive(self, part: str) -> int:
         gc.collect()
@@ -52,7 +57,14 @@ class Watched:
 
 
 class _WatchedEngine:
-    def __init__(self, engine: Engine, states: list[weakref.ref[EngineState]]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        states: list[weakref.ref[EngineState]],
+        part: str,
+        runs: Counter[str],
+    ) -> None:
+        self._part, self._runs = part, runs
         self.spec, self.backend, self._engine, self._states = (
             engine.spec, engine.backend, engine, states,
         )  # fmt: skip
@@ -64,7 +76,31 @@ class _WatchedEngine:
         return state
 
     def run(self, feeds: Mapping[str, Array], state: EngineState | None = None) -> dict[str, Array]:
+        self._runs[self._part] += 1
         return self._engine.run(feeds, state)
+
+
+class Order:
+    """Draws 13 text ids and 26 codes in turns, as a trained model would, then the end."""
+
+    def __init__(self, vocabulary: GlmVocabulary, codes: int) -> None:
+        schedule, v = InterleaveSchedule(13, 26).cursor(), vocabulary
+        self._ids: list[int] = []
+        while codes:
+            audio = schedule.advance() == "audio"
+            self._ids.append(v.first_code + codes % v.codes if audio else 65)
+            codes -= audio
+        self._ids.append(v.tag("<|user|>"))
+
+    def draw(self, logits: np.ndarray, allowed: np.ndarray) -> int:
+        assert np.isfinite(logits).all()
+        assert allowed[self._ids[0]]
+        return self._ids.pop(0)
+
+
+def orderly(model: Glm4Voice, codes: int) -> Glm4Voice:
+    v = model.conversation.vocabulary
+    return replace(model, drawing=lambda *_: Order(v, codes))
 
 
 class Ticks:
@@ -104,6 +140,12 @@ def speech(seconds: float, seed: int = 0) -> np.ndarray:
     rng, samples = np.random.default_rng(seed), round(seconds * 16_000)
     swell = 0.6 + 0.4 * np.sin(np.arange(samples) / 3_000)
     return (0.1 * swell * rng.standard_normal(samples)).astype(np.float32)
+
+
+def steady(seconds: float) -> np.ndarray:
+    """Noise in which nobody falls quiet."""
+    samples = round(seconds * 16_000)
+    return (0.2 * np.random.default_rng(9).standard_normal(samples)).astype(np.float32)
 
 
 def sound_of(events: list[Event]) -> np.ndarray:
@@ -163,6 +205,79 @@ def test_a_whole_turn_is_the_same_however_the_sound_comes(bundle: Bundle) -> Non
         assert np.array_equal(sound_of(turn), sound_of(turns[0]))
     assert turns[0][-1] == TurnEnd("done")
     assert len(sound_of(turns[0])) > 0
+
+
+def test_the_first_sound_waits_for_no_pass_over_the_weights_that_it_does_not_need(
+    talker: Glm4Voice, engines: Watched
+) -> None:
+    """13 text ids and ten codes: 22 are read, the tenth is heard first; and one pass opens."""
+    session = heard_by(orderly(talker, 26), speech(2))
+    engines.runs.clear()
+    events = session.respond([])
+    first = next(e for e in events if isinstance(e, AudioDelta))
+    assert engines.runs["lm"] == 1 + 13 + 9
+    assert len(first.pcm) == 256 * OPENING
+    rest = sound_of(list(events))
+    assert len(first.pcm) + len(rest) == 256 * frames_of(26)
+    assert engines.runs["lm"] == 1 + 13 + 26  # the model has read all that it said
+
+
+def test_all_that_a_reply_needs_is_done_while_the_speaker_is_quiet(
+    talker: Glm4Voice, engines: Watched
+) -> None:
+    talker, turns = orderly(talker, 12), []
+    pause = int(0.16 * 16_000)
+    for silent in (pause, 3 * pause):  # the second speaker is waited for longer
+        spoken = np.append(speech(2), np.zeros(silent, np.float32))
+        session = heard_by(talker, spoken)
+        engines.runs.clear()
+        events = session.respond([])
+        assert next(events) == TextDelta("A")
+        assert engines.runs == Counter()
+        turns.append(sound_of(list(events)))
+        session.commit(0)
+        talker.conversation.forget()
+    assert np.array_equal(*turns)
+
+
+@pytest.mark.parametrize("seconds", [1.5, 3.9, 29.9])
+def test_speech_that_goes_on_after_a_pause_is_heard_as_if_there_had_been_none(
+    talker: Glm4Voice, engines: Watched, seconds: float
+) -> None:
+    """In the middle of a block, across its end, and across the end of a piece of 30 s."""
+    pcm = np.concatenate([speech(seconds), np.zeros(6_400, np.float32), steady(1)])
+    talker, lengths, turns = orderly(talker, 12), [], []
+    for size in (640, 10**9):  # all at once nobody falls quiet
+        session = heard_by(talker, pcm, size)
+        turns.append(sound_of(list(session.respond([]))))
+        lengths.append(session.history_length)
+        talker.conversation.forget()
+    assert lengths[0] == lengths[1]
+    assert np.array_equal(*turns)
+
+
+def test_what_was_done_ahead_is_not_kept_when_the_turn_is_dropped(talker: Glm4Voice) -> None:
+    spoken = speech(4.5)
+    dropped = heard_by(talker, spoken)
+    dropped.commit(0)
+    length = dropped.history_length
+    talker.conversation.forget()
+    ahead = heard_by(talker, np.append(spoken, np.zeros(3_200, np.float32)))
+    assert ahead.history_length > length
+    ahead.commit(0)
+    assert ahead.history_length == length
+
+
+def test_a_look_ahead_changes_no_code_that_follows(bundle: Bundle) -> None:
+    engine, pcm = EngineFactory("onnx")(bundle, "tokenizer"), speech(9)
+    tokenizer, codes = GlmTokenizer(engine), list[int]()
+    for part in np.split(pcm, [40_000, 64_040, 100_000]):
+        for heard in (*tokenizer.hear(part), *tokenizer.peek()):
+            codes[heard.first :] = heard.codes.tolist()
+        assert (
+            codes[: tokenizer.settled] == codes_of(GlmTokenizer(engine), [pcm])[: tokenizer.settled]
+        )
+    assert codes == codes_of(GlmTokenizer(engine), [pcm])
 
 
 def test_a_reply_lasts_exactly_as_long_as_its_codes(talker: Glm4Voice) -> None:
