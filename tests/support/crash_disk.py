@@ -142,8 +142,10 @@ class CrashDisk(Disk):
             self._step()
             parent.change({path.name: Node(content=b"")})
         node = parent.live[path.name]
-        self._step()
         at = path.stat().st_size if path.exists() else 0
+        if self.torn and self.operations + 1 == self.cut_at:
+            node.writes.append((at, data[: len(data) // 2]))
+        self._step()
         super().append(path, data)
         node.writes.append((at, data))
 
