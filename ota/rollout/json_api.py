@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+
+from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
 
 from ota.errors import Reason, TransferError
 from ota.rollout.web import Answer, Web
 
 BUSY = (409, 429)
 MAX_RETRY_AFTER_S = 86400.0
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _HEADERS = {"Accept": "application/json", "User-Agent": "linnet-ota"}
 
 
@@ -22,9 +24,8 @@ def safe_address(url: str) -> str:
     Raises:
         ValueError: plain http to another machine, to which no token may be sent.
     """
-    parts = urlsplit(url)
-    here = parts.scheme == "http" and parts.hostname in _LOOPBACK
-    if parts.scheme != "https" and not here:
+    scheme, host, _ = _origin(url)
+    if not (scheme == "https" and host) and not (scheme == "http" and host in _LOOPBACK):
         raise ValueError("the update server's address must begin with https://")
     return url.rstrip("/")
 
@@ -82,13 +83,14 @@ def expect(answer: Answer, *statuses: int) -> Answer:
     raise TransferError(reason, f"the server answers {answer.status}")
 
 
-def _origin(url: str) -> tuple[str, str, int | None]:
-    parts = urlsplit(url)
+def _origin(url: str) -> tuple[str | None, str | None, int | None]:
     try:
-        port = parts.port
-    except ValueError:
-        return "", "", None
-    return parts.scheme, parts.hostname or "", port or {"https": 443, "http": 80}.get(parts.scheme)
+        # The parser of whoever sends: two that read an address differently could be played off.
+        found = parse_url(url)
+    except LocationParseError:
+        return None, None, None
+    port = found.port or {"https": 443, "http": 80}.get(found.scheme or "")
+    return found.scheme, found.host, port
 
 
 def _retry_after(answer: Answer) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from typing import Protocol
 
 import urllib3
@@ -75,7 +76,7 @@ class HttpWeb:
                 return Answer(answer.status, _lower(answer.headers), _read(answer, method, url))
             finally:
                 answer.release_conn()
-        except (urllib3.exceptions.HTTPError, OSError) as error:
+        except (urllib3.exceptions.HTTPError, HTTPException, OSError) as error:
             raise TransferError(
                 Reason.UNREACHABLE, f"{method} {_plain(url)}: {type(error).__name__}"
             ) from error
