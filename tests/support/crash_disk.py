@@ -57,8 +57,8 @@ class Node:
 class CrashDisk(Disk):
     """``cut_at``: the number, from 1, of the operation that power is cut in; 0 for never.
 
-    ``torn``: that operation, when it is a copy, leaves half a file. ``lying``: syncing a directory
-    does nothing, to show that the tests would notice.
+    ``torn``: that operation, when it is a copy or a write, leaves half a file.
+    ``lying``: syncing a directory does nothing, to show that the tests would notice.
     """
 
     def __init__(
@@ -105,6 +105,14 @@ class CrashDisk(Disk):
         self._step()
         super().copy(source, target)
         self._at(target.parent).change({target.name: Node(content=content)})
+
+    def write(self, path: Path, data: bytes) -> None:
+        if self.torn and self.operations + 1 == self.cut_at:
+            half = Node(content=data[: len(data) // 2])
+            self._at(path.parent).change({path.name: half})
+        self._step()
+        super().write(path, data)
+        self._at(path.parent).change({path.name: Node(content=data)})
 
     def rename(self, source: Path, target: Path) -> None:
         self._step()
