@@ -47,6 +47,7 @@ _EXTRAS = {
     "pyaudio": "audio",
     "pycuda": "jetson",
     **dict.fromkeys(("tuf", "securesystemslib", "cryptography", "urllib3"), "fleet"),
+    "matplotlib": "publisher",
     **dict.fromkeys(("torch", "onnx", "onnxscript", "model_export"), "export"),
 }
 

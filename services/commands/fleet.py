@@ -20,6 +20,9 @@ ACTIONS = {
     "resume": "services.fleet.resume",
     "revoke": "services.fleet.revoke",
     "refresh": "services.fleet.refresh",
+    "status": "services.fleet.status",
+    "guard": "services.fleet.guard",
+    "simulate": "services.fleet.simulate",
 }
 
 

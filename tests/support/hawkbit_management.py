@@ -23,6 +23,8 @@ class HawkbitOperator:
         self.groups = {number: set(devices) for number, devices in groups.items()}
         self.running = set(self.groups)
         self.paused = False
+        self.deaf_to: str | None = None
+        """Requests to this resource meet a server error."""
 
     def request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None
@@ -32,6 +34,8 @@ class HawkbitOperator:
         parts = urlsplit(url)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         pieces = [unquote(piece) for piece in parts.path.split("/")[3:]]
+        if self.deaf_to in pieces:
+            return Answer(503)
         match (method, *pieces):
             case ("GET", "actions"):
                 return self._page(self._actions(), query)
