@@ -46,8 +46,8 @@ _EXTRAS = {
     **dict.fromkeys(("mcp", "mcp_types", "anyio", "httpx2", "starlette", "uvicorn"), "mcp"),
     "pyaudio": "audio",
     "pycuda": "jetson",
-    **dict.fromkeys(("tuf", "securesystemslib", "cryptography", "urllib3"), "fleet"),
     "matplotlib": "publisher",
+    **dict.fromkeys(("tuf", "securesystemslib", "cryptography", "urllib3", "zstandard"), "fleet"),
     **dict.fromkeys(("torch", "onnx", "onnxscript", "model_export"), "export"),
 }
 
