@@ -23,6 +23,9 @@ class Storage(Protocol):
     def copy(self, source: Path, target: Path) -> None:
         """Copy a file's bytes and sync them; its name is durable after ``sync_directory``."""
 
+    def write(self, path: Path, data: bytes) -> None:
+        """Write a small file and sync its bytes; its name is durable after ``sync_directory``."""
+
     def rename(self, source: Path, target: Path) -> None:
         """Give another name in the same directory, replacing a file or link atomically."""
 
@@ -49,6 +52,13 @@ class Disk:
             shutil.copyfileobj(reader, writer, BLOCK)
             writer.flush()
             os.fsync(writer.fileno())
+
+    def write(self, path: Path, data: bytes) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(path, flags, 0o644), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
 
     def rename(self, source: Path, target: Path) -> None:
         source.replace(target)

@@ -106,6 +106,14 @@ class CrashDisk(Disk):
         super().copy(source, target)
         self._at(target.parent).change({target.name: Node(content=content)})
 
+    def write(self, path: Path, data: bytes) -> None:
+        if self.torn and self.operations + 1 == self.cut_at:
+            half = Node(content=data[: len(data) // 2])
+            self._at(path.parent).change({path.name: half})
+        self._step()
+        super().write(path, data)
+        self._at(path.parent).change({path.name: Node(content=data)})
+
     def rename(self, source: Path, target: Path) -> None:
         self._step()
         super().rename(source, target)
