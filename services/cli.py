@@ -33,6 +33,7 @@ _EXIT_CODES = {
     "device.errors:EngineError": ExitCode.BUNDLE,
     "ota.generations:GenerationError": ExitCode.BUNDLE,
     "services.home.broker:BrokerError": ExitCode.BROKER,
+    "services.local_socket:SocketError": ExitCode.CHECK_FAILED,
     "services.mcp.token:TokenError": ExitCode.SETTINGS,
     "model_export.onnx_graph:ExportError": ExitCode.CHECK_FAILED,
     "model_export.commands.engine_build:TensorRtMissing": ExitCode.MISSING_PACKAGE,
