@@ -24,7 +24,7 @@ class Storage(Protocol):
         """Copy a file's bytes and sync them; its name is durable after ``sync_directory``."""
 
     def write(self, path: Path, data: bytes) -> None:
-        """Write a small file and sync its bytes; its name is durable after ``sync_directory``."""
+        """Write a file's bytes and sync them; its name is durable after ``sync_directory``."""
 
     def rename(self, source: Path, target: Path) -> None:
         """Give another name in the same directory, replacing a file or link atomically."""
@@ -55,10 +55,10 @@ class Disk:
 
     def write(self, path: Path, data: bytes) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(path, flags, 0o644), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        with os.fdopen(os.open(path, flags, 0o644), "wb") as writer:
+            writer.write(data)
+            writer.flush()
+            os.fsync(writer.fileno())
 
     def rename(self, source: Path, target: Path) -> None:
         source.replace(target)
@@ -78,3 +78,15 @@ class Disk:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def replace_file(disk: Storage, path: Path, data: bytes) -> None:
+    """Put ``data`` at ``path`` so that after a power cut there is the old file or the new.
+
+    Raises:
+        OSError: the disk refuses; the old file stands.
+    """
+    draft = path.with_name(f".draft-{path.name}")
+    disk.write(draft, data)
+    disk.rename(draft, path)
+    disk.sync_directory(path.parent)

@@ -18,7 +18,7 @@ from services.exit_codes import ExitCode
 
 COMMANDS = (
     "demo", "talk", "run", "devices", "config", "doctor", "bundle", "mcp", "eval", "bench",
-    "engine", "export", "plan",
+    "engine", "export", "plan", "ota", "fleet",
 )  # fmt: skip
 
 # By name, so that an error's module is imported only by the command that can raise it.
@@ -32,6 +32,8 @@ _EXIT_CODES = {
     "device.errors:BundleError": ExitCode.BUNDLE,
     "device.errors:EngineError": ExitCode.BUNDLE,
     "ota.generations:GenerationError": ExitCode.BUNDLE,
+    "ota.errors:OtaError": ExitCode.UPDATE,
+    "ota.repository.errors:PublishError": ExitCode.UPDATE,
     "services.home.broker:BrokerError": ExitCode.BROKER,
     "services.local_socket:SocketError": ExitCode.CHECK_FAILED,
     "services.mcp.token:TokenError": ExitCode.SETTINGS,
@@ -45,7 +47,7 @@ _EXTRAS = {
     **dict.fromkeys(("mcp", "mcp_types", "anyio", "httpx2", "starlette", "uvicorn"), "mcp"),
     "pyaudio": "audio",
     "pycuda": "jetson",
-    "tuf": "fleet",
+    **dict.fromkeys(("tuf", "securesystemslib", "cryptography", "urllib3"), "fleet"),
     **dict.fromkeys(("torch", "onnx", "onnxscript", "model_export"), "export"),
 }
 

@@ -25,5 +25,7 @@ class ExitCode(IntEnum):
     """The command ran, and what it checked does not hold (doctor, demo, a bar of eval or bench)."""
     MISSING_PACKAGE = 8
     """An optional Python package, or a speech synthesiser, is not installed."""
+    UPDATE = 9
+    """An update was refused, or the fleet's repository cannot be changed like that."""
     INTERRUPTED = 130
     """Stopped from the keyboard."""

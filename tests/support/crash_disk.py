@@ -57,8 +57,8 @@ class Node:
 class CrashDisk(Disk):
     """``cut_at``: the number, from 1, of the operation that power is cut in; 0 for never.
 
-    ``torn``: that operation, when it is a copy, leaves half a file. ``lying``: syncing a directory
-    does nothing, to show that the tests would notice.
+    ``torn``: that operation, when it is a copy or a write, leaves half a file.
+    ``lying``: syncing a directory does nothing, to show that the tests would notice.
     """
 
     def __init__(

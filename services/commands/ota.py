@@ -1,0 +1,21 @@
+"""``linnet ota``: this device's side of updates over the air."""
+
+from __future__ import annotations
+
+import argparse
+
+from services.commands.actions import add_actions, run_action
+
+HELP = "look after this device's updates, and prove that its update client keeps to TUF"
+EXAMPLE = "linnet ota conformance --metadata-dir trust init root.json"
+
+ACTIONS = {
+    "conformance": "services.updates.conformance",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_actions(parser, ACTIONS)
+
+
+run = run_action

@@ -1,0 +1,1 @@
+"""What ``linnet fleet`` does, one module for each action."""

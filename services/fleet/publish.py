@@ -1,0 +1,97 @@
+"""``linnet fleet publish``: a bundle as a release of a device class."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from services.commands.common import positive
+from services.fleet.common import add_class, add_repository, checked, publisher_of, say
+
+if TYPE_CHECKING:
+    from device.bundle import Bundle
+    from ota.release import Compat, Gate
+
+HELP = "publish a bundle as a release of a device class; nobody installs it before a roll-out"
+EXAMPLE = "linnet fleet publish bundles/linnet_mini-en --class pc-x86-64 --release 2026.3"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="directory of the bundle")
+    add_class(parser)
+    parser.add_argument("--release", required=True, metavar="R", help="its name, as 2026.3")
+    parser.add_argument(
+        "--counter", type=positive, metavar="N", help="default: one more than the newest"
+    )
+    parser.add_argument("--notes", default="", help="what is new, for owners to read")
+    _add_compat(parser.add_argument_group("devices it fits"))
+    _add_gate(parser.add_argument_group("what it has to prove on each device"))
+    add_repository(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from device.bundle import Bundle
+    from ota.repository.releases import make_release, publish_release
+
+    bundle = Bundle.open(args.bundle)
+    with publisher_of(args) as publisher:
+        release = make_release(
+            publisher,
+            bundle,
+            args.device_class,
+            args.release,
+            compat=_compat(args, bundle),
+            gate=_gate(args),
+            notes=args.notes,
+            counter=args.counter,
+        )
+        outcome = publish_release(publisher, bundle, release)
+        return say(args, publisher, outcome, target=release.target, counter=release.counter)
+
+
+def _add_compat(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--board", action="append", default=[], help="may be repeated")
+    group.add_argument("--sm", action="append", type=int, default=[], help="GPU, as 87")
+    group.add_argument(
+        "--l4t", nargs=2, metavar=("FIRST", "LAST"), help="Jetson Linux, from and to"
+    )
+    group.add_argument("--memory-mb", type=positive, help="default: what the bundle says")
+    group.add_argument("--minimum-app", help="oldest Linnet (default: what the bundle says)")
+
+
+def _add_gate(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--utterance", metavar="FILE", help="recording among the bundle's files")
+    group.add_argument("--call", help='the call it must give, as: HassTurnOn {"name": "lamp"}')
+    group.add_argument("--slower", type=float, help="p95, as a multiple of the release before")
+    group.add_argument("--gate-seconds", type=float, help="time for all of it")
+    group.add_argument("--soak-turns", type=int, help="real turns before it is kept")
+    group.add_argument("--soak-seconds", type=float, help="or this long")
+
+
+def _compat(args: argparse.Namespace, bundle: Bundle) -> Compat:
+    from ota.release import Compat
+
+    hardware = bundle.manifest.hardware
+    return checked(
+        Compat,
+        boards=args.board,
+        sm=args.sm or [int(sm) for sm in hardware.sm],
+        l4t=args.l4t,
+        memory_mb=args.memory_mb or hardware.memory_mb,
+        minimum_app=args.minimum_app or bundle.manifest.minimum_runtime,
+    )
+
+
+def _gate(args: argparse.Namespace) -> Gate:
+    from ota.release import Gate
+
+    said = {
+        "utterance": args.utterance,
+        "call": args.call,
+        "slower": args.slower,
+        "seconds": args.gate_seconds,
+        "soak_turns": args.soak_turns,
+        "soak_seconds": args.soak_seconds,
+    }
+    return checked(Gate, **{key: value for key, value in said.items() if value is not None})

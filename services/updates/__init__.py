@@ -1,0 +1,1 @@
+"""What ``linnet ota`` does, one module for each action."""
