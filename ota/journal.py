@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from ota.errors import Reason, StoreError
 from ota.machine import Ledger
-from ota.storage import Disk, Storage
+from ota.storage import Disk, Storage, replace_file
 
 log = logging.getLogger(__name__)
 
@@ -68,18 +68,17 @@ class Journal:
             return after
 
     def _store(self, ledger: Ledger) -> None:
-        draft = self._path.with_name(f".{NAME}.new")
         try:
-            self._disk.write(draft, ledger.model_dump_json(indent=1).encode())
-            self._disk.rename(draft, self._path)
-            self._disk.sync_directory(self.folder)
+            replace_file(self._disk, self._path, ledger.model_dump_json(indent=1).encode())
         except OSError as error:
             raise _refused(self._path, error) from error
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         try:
-            self._disk.make_directory(self.folder)
+            if not self.folder.is_dir():
+                self._disk.make_directory(self.folder)
+                self._disk.sync_directory(self.folder.parent)
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
             lock = os.open(self.folder / ".journal.lock", flags, 0o600)
         except OSError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -36,7 +36,7 @@ from ota.machine import (
 )
 from ota.rollout.source import Assignment
 from services.ota_agent.driver import Driver
-from tests.support.crash_disk import CrashDisk, PowerCut
+from tests.support.crash_disk import CrashDisk, every_cut
 
 OLD, NEW = "000001-old", "000002-new"
 WANTED = Assignment("one", "models/pc/2.0/release.json")
@@ -92,19 +92,11 @@ class Agent:
 
 
 @pytest.fixture
-def disks() -> Iterator[Iterator[Path]]:
-    """Empty directories, in memory where that can be."""
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(dir=memory) as path:
-        numbers = itertools.count()
-
-        def fresh() -> Iterator[Path]:
-            while True:
-                made = Path(path, str(next(numbers)))
-                made.mkdir()
-                yield made
-
-        yield fresh()
+def memory() -> Iterator[Path]:
+    """A directory in memory where that can be: no real power is cut."""
+    place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=place) as path:
+        yield Path(path)
 
 
 def live(journal: Journal, world: World) -> Ledger:
@@ -189,68 +181,56 @@ def _in_stage(stage: Stage) -> Ledger:
     return ledger
 
 
-def test_power_cut_in_every_store_leaves_the_ledger_before_or_after(
-    disks: Iterator[Path],
-) -> None:
+def test_power_cut_in_every_store_leaves_the_ledger_before_or_after(memory: Path) -> None:
     """Each transition of a whole update, cut at each operation, with each loss it may cause."""
     states = [_begun()]
     while states[-1].active is not None:
         states.append(step(states[-1], Result(Outcome.DONE, learnt={"generation": NEW})))
     trees = 0
-    for before, after in itertools.pairwise(states):
-        for cut_at, torn in ((n, t) for n in itertools.count(1) for t in (False, True)):
-            root = next(disks)
-            disk = CrashDisk(root)
-            journal = Journal(root / "ota", disk)
-            _store(journal, before)
-            disk.settle()
-            disk.cut_at, disk.torn = cut_at, torn
-            try:
-                _store(journal, after)
-            except PowerCut:
-                pass
-            else:
-                break
-            for tree in disk.aftermaths(lambda: next(disks)):
-                trees += 1
-                assert Journal(tree / "ota").read() in (before, after)
+    for number, (before, after) in enumerate(itertools.pairwise(states)):
+        for tree in every_cut(_stores(after), _stores(before), _made(memory / str(number))):
+            trees += 1
+            assert Journal(tree / "ota").read() in (before, after)
     assert trees > 50
 
 
-def test_the_switch_never_comes_before_a_durable_count(disks: Iterator[Path]) -> None:
+def test_the_switch_never_comes_before_a_durable_count(memory: Path) -> None:
     """Cut anywhere between the gate and the soak: where ``current`` is new, the tries are known."""
+
+    def prepare(disk: CrashDisk) -> None:
+        _point(disk, OLD)
+        _stores(_upto(Stage.PROVING))(disk)
+
+    def story(disk: CrashDisk) -> None:
+        journal = Journal(disk.root / "ota", disk)
+        journal.change(lambda ledger: step(ledger, Result(Outcome.DONE)))
+        _point(disk, NEW)  # the effect of SWITCHING
+        journal.change(lambda ledger: step(ledger, Result(Outcome.DONE)))
+
     seen = set()
-    for cut_at in itertools.count(1):
-        root = next(disks)
-        disk = CrashDisk(root)
-        disk.make_directory(root / "ota")
-        _point(disk, root, OLD)
-        journal = Journal(root / "ota", disk)
-        _store(journal, _upto(Stage.PROVING))
-        disk.settle()
-        disk.cut_at = cut_at
-        try:
-            journal.change(lambda ledger: step(ledger, Result(Outcome.DONE)))
-            _point(disk, root, NEW)  # the effect of SWITCHING
-            journal.change(lambda ledger: step(ledger, Result(Outcome.DONE)))
-        except PowerCut:
-            finished = False
-        else:
-            finished = True
-        for tree in disk.aftermaths(lambda: next(disks)):
-            update = Journal(tree / "ota").read().active
-            current = os.readlink(tree / "current")
-            assert update is not None
-            seen.add((update.stage, current))
-            if current == NEW:
-                assert update.stage in MAY_SERVE
-                spent = about_to_load(Journal(tree / "ota").read(), NEW).active
-                assert spent is not None
-                assert spent.tries_left == update.tries_left - 1
-        if finished:
-            break
+    for tree in every_cut(story, prepare, memory):
+        ledger, current = Journal(tree / "ota").read(), os.readlink(tree / "current")
+        assert ledger.active is not None
+        seen.add((ledger.active.stage, current))
+        if current == NEW:
+            assert ledger.active.stage in MAY_SERVE
+            spent = about_to_load(ledger, NEW).active
+            assert spent is not None
+            assert spent.tries_left == ledger.active.tries_left - 1
     assert {stage for stage, _ in seen} == {Stage.PROVING, Stage.SWITCHING, Stage.SOAKING}
     assert {current for _, current in seen} == {OLD, NEW}
+
+
+def test_the_first_store_of_all_is_durable_with_its_directory(memory: Path) -> None:
+    """A disk on which the journal's directory has yet to be made."""
+
+    def story(disk: CrashDisk) -> None:
+        _stores(_upto(Stage.SOAKING))(disk)
+        _point(disk, NEW)
+
+    for tree in every_cut(story, lambda disk: _point(disk, OLD), memory):
+        if os.readlink(tree / "current") == NEW:
+            assert Journal(tree / "ota").read() == _upto(Stage.SOAKING)
 
 
 def _upto(stage: Stage) -> Ledger:
@@ -260,14 +240,19 @@ def _upto(stage: Stage) -> Ledger:
     return ledger
 
 
-def _store(journal: Journal, ledger: Ledger) -> None:
-    journal.change(lambda _: ledger)
+def _stores(ledger: Ledger) -> Callable[[CrashDisk], object]:
+    return lambda disk: Journal(disk.root / "ota", disk).change(lambda _: ledger)
 
 
-def _point(disk: CrashDisk, root: Path, name: str) -> None:
-    disk.link(name, root / ".draft")
-    disk.rename(root / ".draft", root / "current")
-    disk.sync_directory(root)
+def _point(disk: CrashDisk, name: str) -> None:
+    disk.link(name, disk.root / ".draft")
+    disk.rename(disk.root / ".draft", disk.root / "current")
+    disk.sync_directory(disk.root)
+
+
+def _made(path: Path) -> Path:
+    path.mkdir()
+    return path
 
 
 def test_a_damaged_journal_starts_empty_and_is_written_over(tmp_path: Path) -> None:
