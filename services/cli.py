@@ -44,7 +44,7 @@ _EXTRAS = {
     **dict.fromkeys(("mcp", "mcp_types", "anyio", "httpx2", "starlette", "uvicorn"), "mcp"),
     "pyaudio": "audio",
     "pycuda": "jetson",
-    "tuf": "fleet",
+    **dict.fromkeys(("tuf", "urllib3", "zstandard"), "fleet"),
     **dict.fromkeys(("torch", "onnx", "onnxscript", "model_export"), "export"),
 }
 
