@@ -75,7 +75,7 @@ class TrialDesk:
             case Serve():
                 self._serve(asked.generation)
             case Tell():
-                self._tell(asked)
+                self._told, self._install = asked, ""  # the wish was heard, or is out of date
             case Look():
                 pass
         return self.state().model_dump(mode="json")
@@ -110,11 +110,6 @@ class TrialDesk:
         self._prover.stop()
         if self._letting_go is not None:
             self._letting_go.cancel()
-
-    def _tell(self, told: Tell) -> None:
-        if told.latest != self._told.latest:
-            self._install = ""  # it was meant for another release
-        self._told = told
 
     def _begin(self, work: Callable[[], None], proof: Proof | None = None) -> None:
         with self._lock:
