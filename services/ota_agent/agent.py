@@ -130,14 +130,15 @@ class Agent:
         """Why the source could not be asked last time."""
         self.polled: datetime | None = None
 
-    def run(self) -> None:
-        """Until ``stop``."""
+    def run(self, beat: Callable[[], object] = lambda: None) -> None:
+        """Until ``stop``. ``beat`` is called once a tick: a sign of life."""
         self.resume()
         while not self._stopping.is_set():
             try:
                 self.tick()
             except OtaError as error:
                 log.error("the disk refuses", extra={"reason": str(error)})
+            beat()
             self._stopping.wait(TICK_S)
 
     def stop(self) -> None:
