@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from device.sound.files import FileSource
 from device.sound.frames import SAMPLE_RATE, Frame, Pcm
 from device.sound.playback import PlaybackQueue
-from services.settings import Settings
+from services.settings import Endpoint, Settings, Wake
 from services.voice.families.base import SpeechModel
 from services.voice.setup import open_loop
 from services.voice.trial.home import RehearsalHome
@@ -48,15 +48,16 @@ def rehearse(
     """Speak the recording to the model and hear its answer; takes as long as that takes.
 
     Args:
-        pcm: float32[n] at 16 kHz: wake word, then a command.
+        pcm: float32[n] at 16 kHz: the usual wake word, then a command.
         worker: where the model works. One that serves must be given the worker it serves on.
         wanted: whether somebody real is being heard or answered now.
         yields: break off as soon as that is so.
     """
     log = TurnLog()
-    # At full volume: how loud the owner likes it is no matter of the release.
+    # The owner's wake word, pauses and volume are no matter of the release.
+    usual = settings.model_copy(update={"wake": Wake(), "endpoint": Endpoint()})
     playback = PlaybackQueue(1.0)
-    loop = open_loop(settings, model, RehearsalHome(), log.add, worker, playback=playback)
+    loop = open_loop(usual, model, RehearsalHome(), log.add, worker, playback=playback)
     until = loop.clock.now() + len(pcm) / SAMPLE_RATE + LONGEST_S
     microphone = FileSource(pcm, loop.clock, lambda: loop.busy and loop.clock.now() < until)
     disturbed = False
