@@ -99,7 +99,11 @@ class Effects:
         return Result(Outcome.DONE, learnt=known)
 
     def _fetch(self, update: Update, cancel: Cancel) -> Result:
-        release, store = self._m.accepted.read(update.target), self._m.generations.store
+        generations = self._m.generations
+        if generations.current() is None:
+            # So that there is a way back, and a start for what both releases share.
+            generations.install(self._m.first())
+        release, store = self._m.accepted.read(update.target), generations.store
         lacking = {c.sha256: c for c in release.contents if not store.has(c)}
         total = sum(c.bytes for c in lacking.values())
         done = sum(store.gathered(sha256) for sha256 in lacking)
@@ -117,9 +121,6 @@ class Effects:
 
     def _stage(self, update: Update, cancel: Cancel) -> Result:
         generations = self._m.generations
-        if generations.current() is None:
-            # So that there is a way back that does not depend on where Linnet was installed.
-            generations.install(self._m.first())
         current = generations.current()
         staged = generations.stage(self._m.accepted.read(update.target))
         if current is None or staged.current:

@@ -15,6 +15,9 @@ from services.voice.turn_log import Turn
 AUDIBLE = 10 ** (-40 / 20)
 """Least loudness of a reply, as root mean square of its loudest 50 ms, full scale being 1."""
 WINDOW = 800  # samples
+MISHEARD = 0.75
+"""Most word errors for each word of the reply: the judge mishears a third of a good voice's words,
+and makes up whole sentences where there is only noise."""
 ROUNDS = 3
 """Measurements that a release which looks too slow gets, before it is believed."""
 
@@ -47,11 +50,11 @@ def of_turns(gate: Gate, turns: Sequence[Turn]) -> Verdict:
     return GOOD
 
 
-def of_words(right: int, words: int) -> Verdict:
-    """What the judge of speech found of the reply; it mishears half of any synthetic voice."""
-    if words and not right:
-        return Verdict(Reason.GATE_REPLY, f"none of the reply's {words} words was recognised")
-    return GOOD
+def of_words(errors: int, words: int) -> Verdict:
+    """What the judge of speech made of the reply: words missed, changed and made up."""
+    if errors <= MISHEARD * words:
+        return GOOD
+    return Verdict(Reason.GATE_REPLY, f"{errors} errors in recognising {words} words of the reply")
 
 
 def of_times(gate: Gate, new_ms: Sequence[float], old_ms: Sequence[float]) -> Verdict:

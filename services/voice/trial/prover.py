@@ -41,7 +41,7 @@ CLOSE_S = 2.0
 
 Open = Callable[[str], Loaded]
 Told = Callable[[Pcm, str], tuple[int, int]]
-"""Words of a text that were recognised in float32[n], and how many it has."""
+"""Word errors in recognising a text in float32[n], and how many words it has."""
 
 
 class GateFailed(Exception):
@@ -58,14 +58,16 @@ class _Times:
 
     clean: list[float] = field(default_factory=list)
     disturbed: list[float] = field(default_factory=list)
+    attempts: int = 0
 
     def add(self, rehearsed: Rehearsed) -> None:
+        self.attempts += 1
         ms = rehearsed.turn.first_audio_ms if rehearsed.turn else None
         if ms is not None:
             (self.disturbed if rehearsed.disturbed else self.clean).append(ms)
 
     def enough(self, wanted: int) -> bool:
-        return len(self.clean) >= wanted or len(self.disturbed) >= 2 * wanted
+        return len(self.clean) >= wanted or self.attempts >= 2 * wanted
 
     @property
     def values(self) -> list[float]:
@@ -163,7 +165,7 @@ class _Run:
     def _measure_alone(self, said: Pcm | None) -> None:
         """No room for two: the old one is measured first, then makes room."""
         while said is not None and not self._old.enough(self._o._rehearsals):
-            self._old.add(self._rehearse(self._before, said, self._serving_worker(), yields=True))
+            self._old.add(self._rehearse_serving(said, self._o._rehearsals))
         self._before = replace(self._before, model=Absent())  # or it could not go
         self._o._exchange.take_out()
 
@@ -182,8 +184,7 @@ class _Run:
             if not self._new.enough(wanted):
                 self._new.add(self._heard_right(loaded, said))
             if self._beside and not self._old.enough(wanted):
-                old = self._rehearse(self._before, said, self._serving_worker(), yields=True)
-                self._old.add(old)
+                self._old.add(self._rehearse_serving(said, wanted))
 
     def _heard_right(self, loaded: Loaded, said: Pcm) -> Rehearsed:
         """A rehearsal of the new one, whose answer must be right each time."""
@@ -207,8 +208,11 @@ class _Run:
             yields=yields,
         )
 
-    def _serving_worker(self) -> Worker:
-        return self._o._exchange.loop.worker
+    def _rehearse_serving(self, said: Pcm, wanted: int) -> Rehearsed:
+        """The one in service makes way for real turns, but not for ever."""
+        worker = self._o._exchange.loop.worker
+        yields = self._old.attempts < wanted
+        return self._rehearse(self._before, said, worker, yields=yields)
 
     def _of_words(self, loaded: Loaded, turn: Turn) -> Verdict:
         if self._o._recognised is None or not loaded.english:

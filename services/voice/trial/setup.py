@@ -8,6 +8,7 @@ from importlib.util import find_spec
 
 from device.sound.frames import Pcm
 from services.bundles import bundle_version
+from services.evaluate.figures import edit_distance
 from services.evaluate.recogniser import Recogniser
 from services.home.clock import instant
 from services.home.desk import Desk
@@ -63,8 +64,8 @@ def judge_of_speech() -> Told | None:
         return None
 
     def told(reply: Pcm, text: str) -> tuple[int, int]:
-        words = set(text.split())
+        words = text.split()
         # A second to build: only when it is wanted.
-        return len(words & set(Recogniser().hear(reply).split())), len(words)
+        return edit_distance(words, Recogniser().hear(reply).split()), len(words)
 
     return told
