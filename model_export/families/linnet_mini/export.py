@@ -7,6 +7,7 @@ the repository, and by ``model_export.release`` from a training run.
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,6 +42,9 @@ from services.language.vocabulary import Vocabulary
 Floats = npt.NDArray[np.float32]
 LM_MAX_LEN = GlmConfig(vocab=64).max_len
 MODEL_CARD = Path("docs/model_card.md")
+GATE = Path("services/demo/recordings/bed-light.wav")
+"""What a release has to answer on each device before it is kept: wake word, then a command."""
+GATE_CALL = 'HassTurnOn {"name": "bed light"}'
 CALLS = 400  # of an engine that are kept to calibrate on
 ALONE = 6  # last ids of a prompt that are read one by one, as in decoding
 LICENCE = "Apache-2.0"
@@ -308,6 +312,9 @@ def _packed(
     files = {"vocabulary": vocabulary, "self_test": wav}
     if MODEL_CARD.is_file():
         files["model_card"] = MODEL_CARD
+    if GATE.is_file():
+        shutil.copy(GATE, work / "gate.wav")
+        files["gate"] = work / "gate.wav"
     parts = {name: item.source() for name, item in made.items()}
     return pack(out, head(version, self_test, figures), parts, files, replace=True)
 
@@ -327,5 +334,10 @@ def head(version: str, self_test: SelfTest | None, figures: Mapping[str, float])
         hardware=Hardware(memory_mb=512),
         self_test=self_test,
         evaluation=dict(figures),
-        config={"codes": CODES, "lm_max_len": LM_MAX_LEN, "voice": "flite-slt"},
+        config={
+            "codes": CODES,
+            "lm_max_len": LM_MAX_LEN,
+            "voice": "flite-slt",
+            "gate_call": GATE_CALL,
+        },
     )
