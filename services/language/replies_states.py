@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from services.language.folding import plural
 from services.language.outcome import DeviceResult, Outcome
-from services.language.phrases import joined, the
+from services.language.phrases import are, joined, the
 from services.language.replies_devices import kind
 from services.language.spoken import number_words, spoken
 
@@ -73,7 +73,7 @@ def _answer(outcome: Outcome, found: Sorted, state: str) -> str:
         count = "both" if found.known == 2 else f"all {number_words(found.known)}"
         return f"{count} {things}{place} are {state}"
     if len(found.so) <= NAMED:
-        return f"{_names(found.so, things)} {'is' if len(found.so) == 1 else 'are'} {state}"
+        return f"{_names(found.so, things)} {_is(found.so)} {state}"
     count = f"{number_words(len(found.so))} of {number_words(found.known)}"
     return f"{count} {things}{place} are {state}"
 
@@ -97,6 +97,10 @@ def _names(results: Sequence[DeviceResult], things: str) -> str:
     return joined([the(spoken(r.name)) for r in results])
 
 
+def _is(results: Sequence[DeviceResult]) -> str:
+    return are(results[0].name) if len(results) == 1 else "are"
+
+
 def _each(results: Sequence[DeviceResult], words: Callable[[str], str]) -> str:
     """Nothing in particular was asked: what each is, those that are alike together."""
     alike: dict[str, list[DeviceResult]] = {}
@@ -104,7 +108,7 @@ def _each(results: Sequence[DeviceResult], words: Callable[[str], str]) -> str:
         known = result.status == "confirmed" and result.state
         alike.setdefault(words(str(result.state)) if known else "", []).append(result)
     told = [
-        f"{_names(those, kind(those))} {'is' if len(those) == 1 else 'are'} {state}"
+        f"{_names(those, kind(those))} {_is(those)} {state}"
         for state, those in alike.items()
         if state
     ]

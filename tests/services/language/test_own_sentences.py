@@ -173,6 +173,7 @@ def test_talk_of_light_and_warmth_commands_nothing(said: str) -> None:
     [
         ("start the dishwasher", call("HassTurnOn", name="dishwasher")),
         ("stop the sprinkler", call("HassTurnOff", name="sprinkler")),
+        ("what timers are running", call("HassTimerStatus")),
         ("set a ten minute pasta timer", call("HassStartTimer", minutes=10, name="pasta")),
         ("set the desk lamp to half brightness",
          call("HassLightSet", name="desk lamp", brightness=50)),

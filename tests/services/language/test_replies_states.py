@@ -68,3 +68,8 @@ def test_nothing_is_said_of_all_unless_all_have_said_it(states: list[str | None]
     assert ("all " in said or "both " in said) == all(state == "on" for state in states)
     assert ("i don't know" in said) == any(not state for state in states)
     assert ("no lights" in said) == ("on" not in states and "off" in states)
+
+
+def test_one_thing_with_a_name_of_several_are() -> None:
+    strings = (DeviceResult("light.a", "fairy lights", "confirmed", "on"), *lights("off"))
+    assert asked(strings, state="on") == "the fairy lights are on"
