@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from services.language import replies_devices, replies_safety, replies_time
+from services.language import replies_devices, replies_safety, replies_states, replies_time
 from services.language.outcome import DeviceResult, Outcome
 from services.language.phrases import are, joined, the
 from services.language.refusals import refused
@@ -169,6 +169,8 @@ def _excuse(fate: str, results: Sequence[DeviceResult], counted: bool) -> str:
 def _asked(outcome: Outcome) -> Replies:
     if not outcome.results:
         return _FAILURES["no_device"]
+    if len(outcome.results) > 1:
+        return replies_states.several(outcome, state_words)
     result = outcome.results[0]
     name = the(spoken(result.name))
     if result.status != "confirmed":

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from services.language.outcome import DeviceResult, Outcome
+from services.language.replies_states import sort_out
 from services.language.reply_facts import LISTED, places
+from services.language.states_zh_cn import STATES, known, state_words
 
 Replies = tuple[str, ...]
 Facts = Mapping[str, str | int]
@@ -48,14 +50,6 @@ _ERRORS: Mapping[str, str] = {
 _FATES = {
     "timeout": "没有回应", "unavailable": "不在线", "rejected": "拒绝了",
     "sent": "已收到指令，但无法确认",
-}  # fmt: skip
-_STATES = {
-    "on": "开着", "off": "关着", "open": "开着", "closed": "关着", "locked": "已锁",
-    "unlocked": "未锁", "opening": "正在打开", "closing": "正在关闭", "heat": "制热",
-    "cool": "制冷", "auto": "自动", "dry": "除湿", "fan_only": "送风", "docked": "在基座上",
-    "cleaning": "正在清扫", "returning": "正在返回基座", "armed_away": "离家布防",
-    "armed_home": "在家布防", "armed_night": "夜间布防", "disarmed": "未布防", "arming": "正在布防",
-    "pending": "正在布防", "stopped": "已停下",
 }  # fmt: skip
 _UNDERWAY = frozenset({"opening", "closing", "returning", "arming", "pending"})
 _TURNED = {
@@ -123,7 +117,8 @@ def _devices(outcome: Outcome) -> str:
     if not outcome.results:
         return _ERRORS["no_device"]
     if outcome.call.name in ("HassGetState", "HassClimateGetTemperature"):
-        return _asked(outcome.results[0])
+        several = len(outcome.results) > 1 and "state" in outcome.call.args
+        return _several(outcome) if several else "，".join(map(_asked, outcome.results[:LISTED]))
     return "，".join(_each(outcome))
 
 
@@ -132,7 +127,24 @@ def _asked(result: DeviceResult) -> str:
         return f"{result.name}{_FATES[result.status]}"
     if not result.state:
         return f"我不知道{result.name}的状态"
-    return f"{result.name}{_STATES.get(result.state) or '是' + result.state}"
+    return f"{result.name}{'' if known(result.state) else '是'}{state_words(result.state)}"
+
+
+def _several(outcome: Outcome) -> str:
+    """How many are as was asked, by name while few; what is not known is told beside."""
+    found, state = sort_out(outcome), state_words(str(outcome.call.args["state"]))
+    told = []
+    if found.known and not found.so:
+        told.append(f"没有一个{state}")
+    elif not found.otherwise and not found.unknown:
+        told.append(f"{found.known}个全都{state}")
+    elif found.known:
+        counted = f"{found.known}个里有{len(found.so)}个"
+        names = [result.name for result in found.so]
+        told.append(f"{'、'.join(names) if len(names) <= LISTED else counted}{state}")
+    if found.unknown:
+        told.append(f"我不知道{_names([result.name for result in found.unknown])}的状态")
+    return "，".join(told)
 
 
 def _each(outcome: Outcome) -> list[str]:
@@ -152,7 +164,7 @@ def _names(names: Sequence[str]) -> str:
 def _wanted(outcome: Outcome, result: DeviceResult) -> str:
     call, domain = outcome.call, result.entity_id.partition(".")[0]
     if result.state in _UNDERWAY:
-        return _STATES[str(result.state)]
+        return STATES[str(result.state)]
     told = _TURNED.get((call.name, domain)) or _DONE.get(call.name)
     told = told or _ADJUSTED.get((call.args.get("quantity"), call.args.get("direction")))
     if told is not None:
@@ -164,7 +176,7 @@ def _wanted(outcome: Outcome, result: DeviceResult) -> str:
     for key, (head, unit) in _VALUES.items():
         if key in args:
             value = str(args[key])
-            said = _COLORS.get(value) if key == "color" else _STATES.get(value)
+            said = _COLORS.get(value) if key == "color" else STATES.get(value)
             return f"{head}{said or value}{unit}"
     return "好了"
 

@@ -34,9 +34,17 @@ def numbers(text: str, count: int) -> list[float] | None:
     return known if len(known) == len(parts) == count else None
 
 
+ZIGBEE_FULL = 254
+
+
 def percent(value: object, scale: float) -> int | None:
-    """Of a scale that ends at ``scale``; what shines at all has at least one percent."""
+    """Of a scale that ends at ``scale``; what shines at all has at least one percent.
+
+    Zigbee lamps count to 254, and some tell 255 all the same.
+    """
     found = number(value)
+    if found == ZIGBEE_FULL + 1 and scale == ZIGBEE_FULL:
+        found = scale
     if found is None or not 0 <= found <= scale:
         return None
     return max(1, round(found * 100 / scale)) if found else 0

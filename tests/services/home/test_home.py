@@ -182,7 +182,6 @@ def test_commands_are_never_retained(
         home.execute(call)
     _, heard = spy
     until(lambda: len([m for m in heard if m.topic.endswith("/set")]) == 4)
-    live = [m for m in heard if m.topic.endswith("/set")]
     late: list[Message] = []
     latecomer = BrokerLink(broker.address, late.append, name="late")
     latecomer.subscribe([f"{BASE}/#"])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from services.home import colors
 from services.home.states import UNKNOWN, EntityState, read_state
-from tests.services.home.things import entity
+from tests.services.home.things import JSON_COLOR, entity
 
 
 def read(platform: str, payload: object, **body: object) -> EntityState | None:
@@ -117,3 +117,12 @@ def test_colours_that_differ_are_not_alike() -> None:
     assert not colors.alike(colors.NAMES["red"], colors.NAMES["green"])
     assert not colors.alike(colors.NAMES["red"], colors.NAMES["white"])
     assert colors.alike(colors.from_hs(2, 99), colors.from_hs(358, 100))
+
+
+def test_a_zigbee_lamp_that_tells_one_step_too_much_shines_fully() -> None:
+    spec = entity("light", command_topic="c", **{**JSON_COLOR, "brightness_scale": 254}).found.spec
+    for level, percent in (("254", 100), ("255", 100), ("127", 50), ("256", None)):
+        body = f'{{"state": "ON", "brightness": {level}}}'
+        state = read_state(spec, "thing", body.encode(), UNKNOWN)
+        assert state is not None
+        assert state.brightness == percent

@@ -151,6 +151,8 @@ def test_relative_wishes_are_read_in_english(said: str, meant: Call) -> None:
         ("把加湿器湿度调高", adjust("humidity", "up", name="加湿器")),
         ("把橱柜灯调到百分之五十", call("HassLightSet", name="橱柜灯", brightness=50)),
         ("请帮我打开橱柜灯", call("HassTurnOn", name="橱柜灯")),
+        ("启动洗衣机", call("HassTurnOn", name="洗衣机")),
+        ("停止洒水器", call("HassTurnOff", name="洒水器")),
         ("大声一点", call("HassSetVolumeRelative", volume_step="up")),
         ("声音小一点", call("HassSetVolumeRelative", volume_step="down")),
     ],
@@ -164,3 +166,21 @@ def test_relative_wishes_and_polite_words_are_read_in_chinese(said: str, meant: 
 def test_talk_of_light_and_warmth_commands_nothing(said: str) -> None:
     path, view = english()
     assert path.understand(said, view).call is None
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("start the dishwasher", call("HassTurnOn", name="dishwasher")),
+        ("stop the sprinkler", call("HassTurnOff", name="sprinkler")),
+        ("what timers are running", call("HassTimerStatus")),
+        ("set a ten minute pasta timer", call("HassStartTimer", minutes=10, name="pasta")),
+        ("set the desk lamp to half brightness",
+         call("HassLightSet", name="desk lamp", brightness=50)),
+        ("press the doorbell chime in the hallway",
+         call("HassTurnOn", name="doorbell chime", area="hallway")),
+    ],
+)  # fmt: skip
+def test_what_people_say_of_machines_and_timers(said: str, meant: Call) -> None:
+    path, view = english()
+    assert path.understand(said, view).call == meant
