@@ -36,7 +36,7 @@ WHISPER = WhisperConfig(
 )  # fmt: skip
 LM = PublishedConfig(
     padded_vocab_size=168_960, hidden_size=128, num_layers=2, num_attention_heads=4,
-    multi_query_group_num=2, kv_channels=64, ffn_hidden_size=256, seq_length=256,
+    multi_query_group_num=2, kv_channels=64, ffn_hidden_size=256, seq_length=1024,
     layernorm_epsilon=3.90625e-08,
 )  # fmt: skip
 
@@ -71,9 +71,12 @@ def write_checkpoints(root: Path) -> Folders:
 
 
 def write_vocabulary(folder: Path, **changes: int) -> None:
-    """``tokenizer.model`` and ``tokenizer_config.json``; ``changes`` move special tokens."""
+    """``tokenizer.model`` and ``tokenizer_config.json``; ``changes`` move special tokens.
+
+    The pieces are the 256 bytes, of which any text is made, and others that no text has.
+    """
     lines = (
-        base64.b64encode(number.to_bytes(3, "big")).decode() + f" {number}"
+        base64.b64encode(number.to_bytes(1 if number < 256 else 3, "big")).decode() + f" {number}"
         for number in range(TEXT_RANKS)
     )
     (folder / "tokenizer.model").write_text("\n".join(lines))
