@@ -24,6 +24,7 @@ from model_export.commands.export import run
 from model_export.families.glm import Glm, causal_mask
 from model_export.families.glm_4_voice.export import PARTS
 from model_export.families.glm_4_voice.files import open_published
+from model_export.families.glm_4_voice.synthetic import Folders, write_vocabulary
 from model_export.gates import GateFailed
 from model_export.variants import variant
 from services.cli import build_parser
@@ -32,7 +33,7 @@ from services.language.homeview import HomeView
 from services.language.schedule import InterleaveSchedule
 from services.voice.families.base import AudioDelta, TextDelta, TurnEnd
 from services.voice.families.glm_4_voice import Glm4Voice
-from tests.support.glm_checkpoint import CODES, SIZES, write_checkpoints, write_vocabulary
+from tests.support.glm_checkpoint import CODES, SIZES, write_checkpoints
 
 pytestmark = pytest.mark.slow
 
@@ -221,6 +222,64 @@ def test_every_part_builds_in_other_precisions(bundle, tmp_path, part, wanted):
     trt = importlib.import_module("tensorrt_rtx")
     made = variant(bundle.part(part), wanted, tmp_path)
     assert len(build(trt, made, sm=86).plan) > 1000
+
+
+class Trap:
+    """Makes a file when it is unpickled without care."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+def without_a_shard(folders, ran):
+    (folders.lm / "model-00003-of-00004.safetensors").unlink()
+
+
+def cut_short(folders, ran):
+    shard = folders.lm / "model-00003-of-00004.safetensors"
+    whole = shard.read_bytes()
+    shard.unlink()
+    shard.write_bytes(whole[:-1000])
+
+
+def of_another_shape(folders, ran):
+    path = folders.decoder / "hift.pt"
+    tensors = torch.load(path, weights_only=True)
+    path.unlink()
+    torch.save(tensors | {"conv_post.bias": torch.zeros(17)}, path)
+
+
+def with_code(folders, ran):
+    path = folders.decoder / "flow.pt"
+    tensors = torch.load(path, weights_only=True)
+    path.unlink()
+    torch.save(tensors | {"trap": Trap(ran)}, path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (without_a_shard, r"lacks model-00003-of-00004\.safetensors; fetch"),
+        (cut_short, r"model-00003-of-00004\.safetensors"),
+        (of_another_shape, r"shape: conv_post\.bias is \[17\], not \[18\]"),
+        (with_code, r"flow\.pt: is refused, nothing in it was executed"),
+    ],
+)
+def test_a_damaged_checkpoint_is_refused_and_leaves_nothing(folders, tmp_path, damage, complaint):
+    places = {name: tmp_path / name for name in ("tokenizer", "lm", "decoder")}
+    for name, place in places.items():
+        place.mkdir()
+        for path in getattr(folders, name).iterdir():
+            (place / path.name).symlink_to(path)
+    write_speech(tmp_path / "speech")
+    damage(Folders(**places), tmp_path / "ran")
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(CheckpointError, match=complaint):
+        exported(Folders(**places), tmp_path / "speech", tmp_path / "bundle", {})
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_all_faults_of_all_folders_are_said_at_once(folders, tmp_path):
