@@ -14,7 +14,7 @@ from typing import Any
 from device.engine.cuda import Cuda, Graph
 from device.engine.device_memory import Arena
 from device.engine.tensorrt_load import LoadedPlan, Shape
-from device.engine.tensorrt_log import first_error
+from device.engine.tensorrt_log import first_error, no_collection
 from device.errors import BadFeed, EngineRunError
 
 _SMALLER = "feed less at once, or build a larger profile"
@@ -26,7 +26,8 @@ class Context:
     def __init__(self, plan: LoadedPlan, scratch: int, scratch_bytes: int) -> None:
         strategy = plan.trt.ExecutionContextAllocationStrategy.USER_MANAGED
         self._plan = plan
-        self._context = plan.engine.create_execution_context(strategy)
+        with no_collection():
+            self._context = plan.engine.create_execution_context(strategy)
         if self._context is None:
             raise self._failed("cannot make an execution context")
         if hasattr(self._context, "set_device_memory"):  # 10.1 and later

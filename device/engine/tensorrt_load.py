@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from device.engine.contract import DType, EngineSpec, TensorSpec
-from device.engine.tensorrt_log import TensorRT, collecting_logger, first_error
+from device.engine.tensorrt_log import TensorRT, collecting_logger, first_error, no_collection
 from device.errors import BadFeed, EngineLoadError
 
 _REBUILD = "build it again: linnet engine build"
@@ -60,10 +60,14 @@ def load_plan(trt: TensorRT, spec: EngineSpec, path: Path) -> LoadedPlan:
         EngineLoadError: it cannot be read, TensorRT refuses it, or it is of another graph.
     """
     logger = collecting_logger(trt)
-    runtime = trt.Runtime(logger)
     try:
         # Mapped, not read: on a Jetson a copy on the heap would take the GPU's own memory.
-        with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as m:
+        with (
+            path.open("rb") as stream,
+            mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as m,
+            no_collection(),
+        ):
+            runtime = trt.Runtime(logger)
             engine, size = runtime.deserialize_cuda_engine(m), len(m)
     except (OSError, ValueError) as error:
         raise EngineLoadError(str(path), f"cannot be read: {error}", _REBUILD) from error

@@ -7,6 +7,7 @@ import resource
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile
@@ -15,21 +16,26 @@ import soxr
 from device.bundle import Bundle
 from model_export.onnx_graph import ExportError
 
+if TYPE_CHECKING:  # torch takes seconds, and a wrong word on the command line none
+    from model_export.families.glm_4_voice.files import DecoderSizes
+
 MAX_CLIPS, MAX_SECONDS = 48, 30
 RATE = 16_000
 BAR_WIDTH = 24
 
 
-def run(args: argparse.Namespace) -> Bundle:
+def run(args: argparse.Namespace, sizes: DecoderSizes | None = None) -> Bundle:
     """Export what ``args`` asks for and say what came of it.
 
-    ``args`` has family, out, precision, speech, smooth, head, gate, release and, by family,
-    tokenizer, lm, decoder or weights, vocabulary.
+    Args:
+        args: has family, out, precision, speech, smooth, head, gate, release and, by family,
+            tokenizer, lm, decoder or weights, vocabulary.
+        sizes: of GLM-4-Voice's decoder, where it is not the published one.
     """
     if args.out.exists() and args.family != "linnet-mini":
         raise ExportError(f"{args.out}: exists; choose another place or remove it")
     progress = Progress()
-    bundle = _FAMILIES[args.family](args, progress)
+    bundle = _FAMILIES[args.family](args, sizes, progress)
     progress.end()
     for name, value in sorted(bundle.manifest.evaluation.items()):
         print(f"  {name:<40} {value:g}")
@@ -64,18 +70,20 @@ class Progress:
             print(file=sys.stderr)
 
 
-def _glm_4_voice(args: argparse.Namespace, said: Callable[[str], None]) -> Bundle:
+def _glm_4_voice(
+    args: argparse.Namespace, sizes: DecoderSizes | None, said: Callable[[str], None]
+) -> Bundle:
     from model_export.families.glm_4_voice.export import Wishes, export
     from model_export.families.glm_4_voice.files import open_published
     from model_export.families.glm_4_voice.licence import NOTICE
 
     print(NOTICE, file=sys.stderr)
     wishes = Wishes(args.precision, args.head, args.smooth, bars(args.gate), args.release)
-    published = open_published(args.tokenizer, args.lm, args.decoder)
+    published = open_published(args.tokenizer, args.lm, args.decoder, sizes)
     return export(published, read_speech(args.speech), wishes, args.out, said)
 
 
-def _linnet_mini(args: argparse.Namespace, said: Callable[[str], None]) -> Bundle:
+def _linnet_mini(args: argparse.Namespace, _: object, said: Callable[[str], None]) -> Bundle:
     from model_export.families.linnet_mini.export import Checkpoints, Speech, export
 
     if args.precision == "int4":
@@ -87,7 +95,11 @@ def _linnet_mini(args: argparse.Namespace, said: Callable[[str], None]) -> Bundl
     )  # fmt: skip
 
 
-_FAMILIES: Mapping[str, Callable[[argparse.Namespace, Callable[[str], None]], Bundle]] = {
+_Export = Callable[
+    [argparse.Namespace, "DecoderSizes | None", Callable[[str], None]],
+    Bundle,
+]
+_FAMILIES: Mapping[str, _Export] = {
     "glm-4-voice": _glm_4_voice,
     "linnet-mini": _linnet_mini,
 }

@@ -17,15 +17,12 @@ from device.bundle import Bundle
 from device.engine.contract import Engine
 from device.sound.files import read_audio
 from device.speech.language_model import LanguageModel
-from device.speech.speaking import Speaking, Voice
-from device.speech.tokenizer import SpeechTokenizer
 from services.engine.checks import Check, Figures
+from services.engine.golden_families import FAMILIES, FamilyTest
 from services.language.vocabulary import Vocabulary
 
 Floats = npt.NDArray[np.float32]
 Engines = Mapping[str, Engine]
-FAMILIES = ("linnet_mini",)
-PARTS = ("tokenizer", "lm", "speech_decoder", "vocoder")
 
 # Ours, chosen before an Orin was at hand; the processor against itself reaches 1, 1 and infinity.
 LEAST_CODES, LEAST_TOP1, LEAST_DB = 0.95, 0.95, 20.0
@@ -38,9 +35,9 @@ class Golden:
 
     sounds: Mapping[str, Floats]
     vocabulary: Vocabulary
-    pad: int
     max_len: int
     tokens: tuple[int, ...]
+    family: FamilyTest
 
     @classmethod
     def of(cls, bundle: Bundle) -> Golden | None:
@@ -49,34 +46,30 @@ class Golden:
         Raises:
             BundleError, AudioError: its files are missing or cannot be read.
         """
-        manifest = bundle.manifest
-        if manifest.family not in FAMILIES or manifest.self_test is None:
+        manifest, family = bundle.manifest, FAMILIES.get(bundle.manifest.family)
+        if family is None or manifest.self_test is None:
             return None
         names = [k for k, v in manifest.files.items() if v.file == manifest.self_test.file]
         pcm = read_audio(bundle.file(names[0]), LONGEST_S)
         half = np.float32(0.5)
         sounds = {"whole": pcm, "first half": pcm[: len(pcm) // 2], "quieter": pcm * half}
         codes, room = (int(str(manifest.config[key])) for key in ("codes", "lm_max_len"))
-        vocabulary = Vocabulary.load(bundle.file("vocabulary"), codes)
-        return cls(sounds, vocabulary, codes, room, manifest.self_test.tokens)
+        vocabulary = family.vocabulary.load(bundle.file("vocabulary"), codes)
+        return cls(sounds, vocabulary, room, manifest.self_test.tokens, family)
 
     def codes(self, engines: Engines, sound: str) -> list[int]:
         """What the tokenizer hears."""
-        tokenizer = SpeechTokenizer(engines["tokenizer"])
-        heard = tokenizer.hear(self.sounds[sound]) + tokenizer.finish()
-        return [int(code) for block in heard for code in block.codes]
+        return self.family.codes(engines, self.sounds[sound])
 
-    def logits(self, engines: Engines, codes: Sequence[int]) -> Floats:
-        """float32[codes, vocab]: what the language model expects after each code."""
+    def choices(self, engines: Engines, codes: Sequence[int]) -> list[int]:
+        """What the language model expects most after each of the first codes."""
         lm = LanguageModel(engines["lm"], self.max_len)
-        return np.stack([lm.read([token]) for token in self.vocabulary.audio(list(codes))])
+        tokens = self.vocabulary.audio(list(codes[: self.family.most]))
+        return [int(lm.read([token]).argmax()) for token in tokens]
 
     def sound(self, engines: Engines, codes: Sequence[int]) -> Floats:
-        """What the voice makes of the codes."""
-        voice = Voice(engines["speech_decoder"], engines["vocoder"], self.pad)
-        speaking = Speaking(voice)
-        pieces = [speaking.say(codes[at : at + 5]) for at in range(0, len(codes), 5)]
-        return np.concatenate([*pieces, speaking.finish()])
+        """What the voice makes of the first codes."""
+        return self.family.sound(engines, codes[: self.family.most], self.vocabulary.codes)
 
 
 def against_the_manifest(golden: Golden, engines: Engines, exact: bool) -> Check:
@@ -95,8 +88,7 @@ def against_the_processor(golden: Golden, gpu: Engines, cpu: Engines) -> list[Ch
         return agreement(golden.codes(gpu, sound), codes[sound])
 
     def chosen(sound: str) -> float:
-        ours, theirs = (golden.logits(each, codes[sound]).argmax(axis=1) for each in (gpu, cpu))
-        return float((ours == theirs).mean())
+        return agreement(*(golden.choices(each, codes[sound]) for each in (gpu, cpu)))
 
     def voiced(sound: str) -> float:
         return decibels(golden.sound(gpu, codes[sound]), golden.sound(cpu, codes[sound]))

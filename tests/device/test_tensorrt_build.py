@@ -202,6 +202,7 @@ COLLECTS_WHILE_LOGGING = """
 import gc, importlib, sys
 from pathlib import Path
 from device.engine.tensorrt_build import EngineBuildError, build
+from device.engine.tensorrt_load import EngineLoadError, load_plan
 from tests.device import graphs
 from tests.device.test_tensorrt_build import part
 
@@ -217,24 +218,34 @@ class Module:
         return getattr(self.real, name)
 
 gc.set_threshold(0)  # none but those of the logger
-folders = [Path(sys.argv[1]) / name for name in ("refused", "built")]
+folders = [Path(sys.argv[2]) / name for name in ("refused", "built")]
 for folder in folders:
     folder.mkdir()
+sound = part(folders[1], graphs.perceptron())
+if sys.argv[1] == "load":
+    plan = folders[1] / "lm.plan"
+    plan.write_bytes(build(importlib.import_module("tensorrt_rtx"), sound, sm=86).plan)
 try:
     build(Module(), part(folders[0], graphs.perceptron(), {"P": (0, 1, 2)}), sm=86)
 except EngineBuildError as error:
     held = [error]
     held.append(held)  # a cycle, as whoever keeps an error makes easily
     del held
-sound = part(folders[1], graphs.perceptron())
-build(Module(), sound, sm=86)
+if sys.argv[1] == "build":
+    build(Module(), sound, sm=86)
+else:
+    try:
+        load_plan(Module(), sound.spec, plan)
+    except EngineLoadError as error:
+        assert "CUDA" in str(error), error  # there is no driver, and it was said
 """
 
 
-def test_garbage_of_a_refused_build_does_not_hold_up_the_next(tmp_path):
+@pytest.mark.parametrize("what", ["build", "load"])
+def test_garbage_of_a_refused_build_does_not_hold_up_the_next(tmp_path, what):
     """Freed from within TensorRT's own logger, a builder waits for a lock forever."""
     done = subprocess.run(
-        [sys.executable, "-c", COLLECTS_WHILE_LOGGING, str(tmp_path)],
+        [sys.executable, "-c", COLLECTS_WHILE_LOGGING, what, str(tmp_path)],
         cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

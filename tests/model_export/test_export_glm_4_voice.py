@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import importlib.util
+import io
+import re
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from device.bundle import Bundle
+from device.engine.factory import EngineFactory
 from device.engine.onnx_cpu import OnnxCpuEngine
 from device.engine.tensorrt_build import build
+from device.speech.glm_frames import frames_of
 from model_export.checkpoints.errors import CheckpointError
+from model_export.commands.export import run
 from model_export.families.glm import Glm, causal_mask
-from model_export.families.glm_4_voice.export import PARTS, Wishes, export
+from model_export.families.glm_4_voice.export import PARTS
 from model_export.families.glm_4_voice.files import open_published
+from model_export.families.glm_4_voice.synthetic import Folders, write_vocabulary
 from model_export.gates import GateFailed
 from model_export.variants import variant
-from tests.support.glm_checkpoint import SIZES, write_checkpoints, write_vocabulary
+from services.cli import build_parser
+from services.engine.golden import Golden, against_the_manifest, against_the_processor
+from services.language.homeview import HomeView
+from services.language.schedule import InterleaveSchedule
+from services.voice.families.base import AudioDelta, TextDelta, TurnEnd
+from services.voice.families.glm_4_voice import Glm4Voice
+from tests.support.glm_checkpoint import CODES, SIZES, write_checkpoints
 
 pytestmark = pytest.mark.slow
 
@@ -43,11 +57,28 @@ def opened(folders):
     return open_published(folders.tokenizer, folders.lm, folders.decoder, SIZES)
 
 
-def speech():
+def write_speech(folder):
+    folder.mkdir()
     rng = np.random.default_rng(0)
     time = np.arange(32_000) / 16_000
-    tones = [np.sin(2 * np.pi * hz * time) * np.hanning(time.size) for hz in (200, 340)]
-    return [(0.3 * t + 0.01 * rng.standard_normal(t.size)).astype(np.float32) for t in tones]
+    for hz in (200, 340):
+        tone = 0.3 * np.sin(2 * np.pi * hz * time) * np.hanning(time.size)
+        soundfile.write(folder / f"{hz}.wav", tone + 0.01 * rng.standard_normal(time.size), 16_000)
+
+
+def exported(folders, speech, out, bars):
+    """``linnet export glm-4-voice`` with the sizes of this decoder; what it told people."""
+    asked = ["export", "glm-4-voice", "--precision", "int4", "--head", "int8", "--out", str(out)]
+    for name in ("tokenizer", "lm", "decoder"):
+        asked += [f"--{name}", str(getattr(folders, name))]
+    asked += ["--speech", str(speech)]
+    asked += [word for part, bar in bars.items() for word in ("--gate", f"{part}={bar}")]
+    with redirect_stderr(io.StringIO()) as said, redirect_stdout(io.StringIO()):
+        try:
+            run(build_parser().parse_args(asked), SIZES)
+        except GateFailed as failed:
+            return str(failed)
+    return said.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -57,14 +88,15 @@ def said():
 
 @pytest.fixture(scope="module")
 def bundle(folders, tmp_path_factory, said) -> Bundle:
-    out = tmp_path_factory.mktemp("out") / "glm"
-    wishes = Wishes("int4", head="int8", bars=BARS)
+    place = tmp_path_factory.mktemp("out")
+    speech, out = place / "speech", place / "glm"
+    write_speech(speech)
     # First the gate of a late part stops it: what is finished is not made again.
-    strict = dataclasses.replace(wishes, bars=BARS | {"hift_decode": 1e9})
-    with pytest.raises(GateFailed, match=r"part hift_decode: snr_db of wave .* --gate hift_decode"):
-        export(opened(folders), speech(), strict, out, said.append)
+    stopped = exported(folders, speech, out, BARS | {"hift_decode": 1e9})
+    assert re.search(r"part hift_decode: snr_db of wave .* --gate hift_decode", stopped)
     assert not out.exists()
-    return export(opened(folders), speech(), wishes, out, said.append)
+    said += exported(folders, speech, out, BARS).splitlines()
+    return Bundle.open(out)
 
 
 def test_every_part_is_there_in_its_precision(bundle):
@@ -112,6 +144,62 @@ def test_the_streamed_language_model_answers_as_the_float_one(bundle, folders):
     assert abs(snr - bundle.manifest.evaluation["gate.lm.snr_db"]) < 2.0
 
 
+class ThirteenAnd26:
+    """Draws what a trained model would, in its order; the logits must allow it."""
+
+    def __init__(self, vocabulary, codes):
+        schedule, v = InterleaveSchedule(13, 26).cursor(), vocabulary
+        self.ids = []
+        while codes:
+            audio = schedule.advance() == "audio"
+            self.ids.append(v.first_code + 7 * codes % v.codes if audio else ord("a"))
+            codes -= audio
+        self.ids.append(v.tag("<|user|>"))
+
+    def draw(self, logits, allowed):
+        assert np.isfinite(logits).all()
+        assert allowed[self.ids[0]]
+        return self.ids.pop(0)
+
+
+def test_the_box_opens_what_was_exported_and_it_speaks(bundle):
+    model = Glm4Voice.open(bundle, EngineFactory("onnx"), calling=False)
+    v = model.conversation.vocabulary
+    assert (v.tag("<|user|>"), v.first_code, v.codes) == (151_336, 152_353, CODES)
+    session = replace(model, drawing=lambda *_: ThirteenAnd26(v, 26)).session(HomeView((), ()))
+    heard = np.random.default_rng(1).standard_normal(80_000).astype(np.float32)
+    session.hear(0.1 * heard)
+    before = session.history_length
+    events = list(session.respond([]))
+    pcm = np.concatenate([e.pcm for e in events if isinstance(e, AudioDelta)])
+    assert len(pcm) == 256 * frames_of(26)
+    assert np.isfinite(pcm).all()
+    assert np.abs(pcm).max() > 0
+    assert "".join(e.text for e in events if isinstance(e, TextDelta)) == 13 * "a"
+    assert events[-1] == TurnEnd("done")
+    assert session.history_length > before + 13 + 26
+    session.commit(len(pcm))
+
+
+def test_its_own_words_are_drawn_from_what_it_may_say(bundle):
+    model = Glm4Voice.open(bundle, EngineFactory("onnx"), calling=False)
+    session = model.session(HomeView((), ()))
+    session.hear(np.zeros(16_000, np.float32))
+    first = next(session.respond([]))
+    assert isinstance(first, TextDelta | AudioDelta)
+
+
+def test_the_bundle_passes_its_self_test_on_the_processor(bundle):
+    engines = {part: OnnxCpuEngine(bundle.part(part)) for part in PARTS}
+    golden = Golden.of(bundle)
+    assert len(golden.tokens) == 25  # 2 s
+    assert against_the_manifest(golden, engines, exact=True).ok
+    checks = against_the_processor(golden, engines, engines)
+    assert [check.name for check in checks if check.ok] == [
+        "golden vectors, tokenizer", "golden vectors, lm", "golden vectors, voice",
+    ]  # fmt: skip
+
+
 needs_rtx = pytest.mark.skipif(
     importlib.util.find_spec("tensorrt_rtx") is None, reason="tensorrt-rtx is not installed"
 )
@@ -134,6 +222,64 @@ def test_every_part_builds_in_other_precisions(bundle, tmp_path, part, wanted):
     trt = importlib.import_module("tensorrt_rtx")
     made = variant(bundle.part(part), wanted, tmp_path)
     assert len(build(trt, made, sm=86).plan) > 1000
+
+
+class Trap:
+    """Makes a file when it is unpickled without care."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+def without_a_shard(folders, ran):
+    (folders.lm / "model-00003-of-00004.safetensors").unlink()
+
+
+def cut_short(folders, ran):
+    shard = folders.lm / "model-00003-of-00004.safetensors"
+    whole = shard.read_bytes()
+    shard.unlink()
+    shard.write_bytes(whole[:-1000])
+
+
+def of_another_shape(folders, ran):
+    path = folders.decoder / "hift.pt"
+    tensors = torch.load(path, weights_only=True)
+    path.unlink()
+    torch.save(tensors | {"conv_post.bias": torch.zeros(17)}, path)
+
+
+def with_code(folders, ran):
+    path = folders.decoder / "flow.pt"
+    tensors = torch.load(path, weights_only=True)
+    path.unlink()
+    torch.save(tensors | {"trap": Trap(ran)}, path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (without_a_shard, r"lacks model-00003-of-00004\.safetensors; fetch"),
+        (cut_short, r"model-00003-of-00004\.safetensors"),
+        (of_another_shape, r"shape: conv_post\.bias is \[17\], not \[18\]"),
+        (with_code, r"flow\.pt: is refused, nothing in it was executed"),
+    ],
+)
+def test_a_damaged_checkpoint_is_refused_and_leaves_nothing(folders, tmp_path, damage, complaint):
+    places = {name: tmp_path / name for name in ("tokenizer", "lm", "decoder")}
+    for name, place in places.items():
+        place.mkdir()
+        for path in getattr(folders, name).iterdir():
+            (place / path.name).symlink_to(path)
+    write_speech(tmp_path / "speech")
+    damage(Folders(**places), tmp_path / "ran")
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(CheckpointError, match=complaint):
+        exported(Folders(**places), tmp_path / "speech", tmp_path / "bundle", {})
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_all_faults_of_all_folders_are_said_at_once(folders, tmp_path):

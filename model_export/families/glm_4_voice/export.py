@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from device.bundle import Bundle, Hardware, ManifestHead, Schedule
+from device.bundle import Bundle, Hardware, ManifestHead, Schedule, SelfTest
 from model_export import gates, lint
 from model_export.checkpoints.ranks import SPECIALS
 from model_export.families.glm_4_voice import decoder_graphs
 from model_export.families.glm_4_voice import speech as feeds_of
 from model_export.families.glm_4_voice.files import Published
 from model_export.families.glm_4_voice.licence import LICENCE, NOTICE
+from model_export.families.glm_4_voice.self_test import self_test
 from model_export.families.glm_4_voice.speech import Floats, Heard
 from model_export.families.glm_4_voice.tokenizer_graph import export_tokenizer
 from model_export.families.glm_stream import HeadKind, Plan, Wanted, export_streamed
@@ -98,7 +99,7 @@ def export(
 
     Args:
         published: the checked checkpoints.
-        speech: utterances at 16 kHz to calibrate on.
+        speech: utterances at 16 kHz to calibrate on; the bundle will test itself with the first.
         wishes: see there.
         out: where the bundle goes; finished parts wait in a hidden directory beside it.
         said: told what is being done.
@@ -114,11 +115,13 @@ def export(
         made[name], kept = place.part(name, job.made_of(name), job.maker(name))
         if kept:
             said(f"[{number}/{len(PARTS)}] {name}: finished before, kept")
-    files = {"vocabulary": published.vocabulary}
+    wav, tested = self_test(made["tokenizer"], speech[0], place.root)
+    files = {"vocabulary": published.vocabulary, "self_test": wav}
     if published.licence is not None:
         files["licence"] = published.licence
     parts = {name: item.source() for name, item in made.items()}
-    bundle = pack(out, _head(published, made, wishes), parts, files, link=True)
+    head = _head(published, made, wishes, tested)
+    bundle = pack(out, head, parts, files, link=True)
     place.clear()
     return bundle
 
@@ -226,7 +229,9 @@ def _rename(path: Path, to: Path) -> None:
     path.rename(to)
 
 
-def _head(published: Published, made: Mapping[str, Made], wishes: Wishes) -> ManifestHead:
+def _head(
+    published: Published, made: Mapping[str, Made], wishes: Wishes, tested: SelfTest
+) -> ManifestHead:
     cfg = published.lm_config
     stored = sum(
         path.stat().st_size for item in made.values() for path in (item.model, *item.external)
@@ -244,6 +249,7 @@ def _head(published: Published, made: Mapping[str, Made], wishes: Wishes) -> Man
         minimum_runtime="0.1.0",
         # Weights, caches, and a share for activations and the runtime itself.
         hardware=Hardware(memory_mb=int((stored * 1.2 + cache) / 2**20) + 1024),
+        self_test=tested,
         evaluation={k: v for item in made.values() for k, v in item.figures.items()},
         config={
             "codes": published.tokenizer_config.codes,

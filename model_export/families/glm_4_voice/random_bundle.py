@@ -13,20 +13,23 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
-from device.bundle import Bundle, Hardware, ManifestHead, Schedule
+from device.bundle import Bundle, Hardware, ManifestHead, Schedule, SelfTest
 from model_export.families.glm import Glm, GlmConfig
 from model_export.families.glm_4_voice import decoder_graphs as decoder
 from model_export.families.glm_4_voice.estimator import EstimatorConfig
 from model_export.families.glm_4_voice.flow import Flow, FlowConfig
 from model_export.families.glm_4_voice.flow_encoder import FlowEncoderConfig
 from model_export.families.glm_4_voice.hift import Hift, HiftConfig
+from model_export.families.glm_4_voice.self_test import self_test
 from model_export.families.glm_4_voice.tokenizer import Tokenizer, TokenizerConfig
 from model_export.families.glm_4_voice.tokenizer_graph import export_tokenizer
 from model_export.families.glm_graph import export_glm
 from model_export.pack import PartSource, pack
+from model_export.workplace import Made
 from services.language.glm_vocabulary import PLACES
 
 RANKS = 256  # one for each byte
@@ -106,10 +109,14 @@ def build(out: Path, size: Size, seed: int = 1, *, replace: bool = False) -> Bun
         pieces = (base64.b64encode(bytes([n])).decode() for n in range(RANKS))
         ranks.write_text("".join(f"{piece} {n}\n" for n, piece in enumerate(pieces)))
         parts = {name: PartSource(work / f"{name}.onnx", "fp32") for name in PARTS}
-        return pack(out, _head(size), parts, {"vocabulary": ranks}, replace=replace)
+        noise = 0.1 * np.random.default_rng(seed).standard_normal(5 * 16_000)
+        made = Made(work / "tokenizer.onnx", "fp32", {})
+        wav, tested = self_test(made, noise.astype(np.float32), work)
+        files = {"vocabulary": ranks, "self_test": wav}
+        return pack(out, _head(size, tested), parts, files, replace=replace)
 
 
-def _head(size: Size) -> ManifestHead:
+def _head(size: Size, tested: SelfTest) -> ManifestHead:
     return ManifestHead(
         family="glm_4_voice",
         version="0.0.1",
@@ -121,6 +128,7 @@ def _head(size: Size) -> ManifestHead:
         notice="Random weights in the layout of GLM-4-Voice; nothing of the published weights.",
         minimum_runtime="0.1.0",
         hardware=Hardware(memory_mb=512),
+        self_test=tested,
         config={"codes": size.codes, "lm_max_len": size.lm.max_len},
     )
 

@@ -44,6 +44,8 @@ from services.voice.families.linnet_mini import EngineOpener, number
 from services.voice.pause import PauseWatch
 
 CODE_SAMPLES = 1_764  # 80 ms at 22,050 Hz
+AHEAD_S = 0.8
+"""Quiet after a pause that may be left out; longer than that, somebody may be speaking softly."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ class GlmSession:
         fell_quiet = self._watch.feed(pcm)
         if self._ahead is not None:
             self._quiet.append(pcm)
-            if self._watch.paused:
+            if self._watch.paused and sum(map(len, self._quiet)) <= AHEAD_S * 16_000:
                 return
             pcm = self._resumed()
         self._take(self._tokenizer.hear(pcm))
@@ -135,7 +137,7 @@ class GlmSession:
             self._ahead = self._talk.read(self._closing(self._tokenizer.peek()))
 
     def _resumed(self) -> Pcm:
-        """That was not the end: the sound since then, of which nothing was made yet."""
+        """That may not have been the end: the sound since then, of which nothing was made yet."""
         if self._ahead is not None and self._tokenizer is not None:
             self._talk.lm.cut(self._first + self._tokenizer.settled)
         self._ahead, held = None, self._quiet

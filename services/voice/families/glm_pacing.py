@@ -8,6 +8,7 @@ follows can come too late at the pace that the model has shown.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from device.speech.glm_frames import BLOCK, HELD, frames_of
@@ -23,6 +24,7 @@ PERIODS = 12
 """Turns of text and codes that are looked ahead: 25 s."""
 LONGEST_WAIT_S = 3.0
 """A model that is slower than speech would have us wait for ever; a gap is better."""
+_ROUNDING_S = 1e-9
 UNKNOWN = Rates(0.0, 0.0)
 
 
@@ -67,22 +69,36 @@ def code_times(schedule: InterleaveSchedule, pace: Pace, codes: int) -> list[flo
     return out
 
 
-def safe_start(schedule: InterleaveSchedule, pace: Pace, block: int = BLOCK) -> float:
+def safe_start(
+    schedule: InterleaveSchedule, pace: Pace, tens: Sequence[int] = (1, 2, 3, 4, 5, 6, 8, 100)
+) -> float:
     """Seconds from the reply's first id until a start after which no sound comes too late.
 
-    Sound is taken to be made in blocks of one size. No start is safe for a model that is slower
-    than speech; ``LONGEST_WAIT_S`` is given then.
+    No start is safe for a model that is slower than speech; ``LONGEST_WAIT_S`` is given then.
+
+    Args:
+        schedule: of text and codes.
+        pace: of the machine.
+        tens: how many blocks of ten may come before there is time for larger ones; any will do.
     """
-    count = PERIODS * schedule.audio // block * block
-    at = code_times(schedule, pace, count)
-    start = at[block - 1] + pace.opening_s(block)
+    at = code_times(schedule, pace, PERIODS * schedule.audio)
+    return min(LONGEST_WAIT_S, *(_start(at, pace, count) for count in tens))
+
+
+def _start(at: Sequence[float], pace: Pace, tens: int) -> float:
+    """For so many blocks of ten, then one of twenty, then the largest."""
+    start = at[BLOCK - 1] + pace.opening_s(BLOCK)
     free = busy = 0.0
-    for codes in range(block, count + 1, block):
-        took = pace.decode_s(codes, block)
+    codes, size, made = BLOCK, BLOCK, 1
+    while codes <= len(at):
+        took = pace.decode_s(codes, size)
         free = (max(at[codes - 1], free) if pace.beside else at[codes - 1] + busy) + took
         busy += took
-        start = max(start, free - max(sounding(codes - block), OPENING * FRAME_S))
-    return min(start, LONGEST_WAIT_S)
+        left = max(sounding(codes - size), OPENING * FRAME_S)
+        start = max(start, free - left + (SPARE_S if size > BLOCK else 0.0))
+        size = BLOCK if made < tens else 2 * BLOCK if made == tens else LARGEST
+        codes, made = codes + size, made + 1
+    return start
 
 
 class Pacing:
@@ -130,7 +146,7 @@ class Pacing:
         """Whether what was made may be heard from now on."""
         if self._started is None and self._codes:
             begun = now if self._begun is None else self._begun
-            if now - begun >= safe_start(self._schedule, self.pace(now)):
+            if now - begun >= safe_start(self._schedule, self.pace(now)) - _ROUNDING_S:
                 self._started = now
         return self._started is not None
 

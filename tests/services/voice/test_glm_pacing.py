@@ -121,7 +121,8 @@ def play_in_turns(rate: float, pacing: Pacing, decode_s: float, codes: int = COD
 def test_the_safe_start_is_the_one_that_was_planned(
     rate: float, first_s: float, safe_s: float
 ) -> None:
-    start = safe_start(THIRTEEN_26, Pace(1 / rate, block_s=DECODE_S, beside=True))
+    """In blocks of ten from beginning to end."""
+    start = safe_start(THIRTEEN_26, Pace(1 / rate, block_s=DECODE_S, beside=True), [100])
     assert (13 + 10) / rate + DECODE_S == pytest.approx(first_s, abs=0.005)
     # The plan's vocoder holds back one frame more than ours, 12 ms.
     assert start == pytest.approx(safe_s, abs=0.02)
@@ -179,8 +180,18 @@ def test_taking_turns_leaves_no_gap_either(rate: float, decode_s: float, codes: 
 
 def test_a_quick_machine_is_heard_from_its_first_piece_of_sound_on() -> None:
     played = play_in_turns(100, Pacing(THIRTEEN_26), 0.2)
-    assert played.start == played.ready[0][0]
+    assert played.start == played.ready[0][0]  # with the opening, not with the block
     assert played.ready[0][1] == pytest.approx(OPENING * FRAME_S)
+
+
+def test_a_machine_that_needs_larger_blocks_to_keep_up_need_not_wait_for_them() -> None:
+    """Ten codes at a time it would fall behind for ever."""
+    pace = Pace(1 / 100, rates(0.9))
+    assert safe_start(THIRTEEN_26, pace, [100]) == LONGEST_WAIT_S
+    assert safe_start(THIRTEEN_26, pace) < 1.0
+    played = play_in_turns(100, Pacing(THIRTEEN_26), 0.9)
+    assert played.gaps() == pytest.approx(0, abs=1e-9)
+    assert played.start < 1.0
 
 
 def test_what_sound_costs_hangs_on_its_window() -> None:
