@@ -1,4 +1,4 @@
-"""The few disk operations that installing needs, each one step that power may be cut between.
+"""The few disk operations that updating needs, each one step that power may be cut between.
 
 ``Disk`` does them for real; tests put in a disk that loses power at any step and forgets what was
 never synced.
@@ -26,8 +26,17 @@ class Storage(Protocol):
     def write(self, path: Path, data: bytes) -> None:
         """Write a file's bytes and sync them; its name is durable after ``sync_directory``."""
 
+    def append(self, path: Path, data: bytes) -> None:
+        """Add bytes to the end of a file, made where there is none. Not durable yet."""
+
+    def seal(self, path: Path) -> None:
+        """Make a file's bytes durable, and the file read-only for good."""
+
     def rename(self, source: Path, target: Path) -> None:
         """Give another name in the same directory, replacing a file or link atomically."""
+
+    def hard_link(self, source: Path, target: Path) -> None:
+        """Give a file a second name, in any directory of the same file system."""
 
     def link(self, target: str, path: Path) -> None:
         """Create a symbolic link."""
@@ -60,8 +69,24 @@ class Disk:
             writer.flush()
             os.fsync(writer.fileno())
 
+    def append(self, path: Path, data: bytes) -> None:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(path, flags, 0o644), "wb") as writer:
+            writer.write(data)
+
+    def seal(self, path: Path) -> None:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            os.fchmod(descriptor, 0o444)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
     def rename(self, source: Path, target: Path) -> None:
         source.replace(target)
+
+    def hard_link(self, source: Path, target: Path) -> None:
+        os.link(source, target, follow_symlinks=False)
 
     def link(self, target: str, path: Path) -> None:
         path.symlink_to(target)

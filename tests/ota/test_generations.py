@@ -27,6 +27,12 @@ def content(generations: Generations) -> bytes:
     return (current / "voice.bin").read_bytes()
 
 
+def damage(path: Path) -> None:
+    """Other bytes of the same length in the same file, as a failing disk leaves them."""
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes().swapcase())
+
+
 def test_nothing_is_installed_at_first(generations: Generations) -> None:
     assert generations.current() is None
     assert generations.installed() == []
@@ -65,7 +71,7 @@ def test_a_damaged_generation_is_replaced_and_never_gone_back_to(
     generations: Generations, tmp_path: Path
 ) -> None:
     damaged = generations.install(bundle(tmp_path, "a"))
-    (damaged.path / "voice.bin").write_bytes(b"VOICE A")
+    damage(damaged.path / "voice.bin")
     mended = generations.install(bundle(tmp_path, "a"))
     assert mended.path != damaged.path
     Bundle.open(mended.path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ import pytest
 from device.bundle import Bundle
 from device.errors import BundleError
 from ota.generations import Generations
-from tests.support.crash_disk import CrashDisk, PowerCut
+from tests.support.crash_disk import CrashDisk, every_cut
 from tests.support.tiny_bundle import write_bundle
 
 Action = Callable[[Generations, Path], object]
@@ -43,28 +42,16 @@ def bundles(tmp_path: Path) -> list[Path]:
 def cuts(
     action: Action, before: list[Path], bundle: Path, tmp_path: Path, *, lying: bool = False
 ) -> Iterator[Path]:
-    """Every tree that a cut anywhere in ``action`` may leave; ends when the action completes."""
-    number = itertools.count()
+    """Every tree that a cut anywhere in ``action`` may leave."""
 
-    def fresh() -> Path:
-        path = tmp_path / f"disk-{next(number)}"
-        path.mkdir()
-        return path
-
-    for cut_at, torn in ((n, t) for n in itertools.count(1) for t in (False, True)):
-        root = fresh()
-        disk = CrashDisk(root)
+    def prepare(disk: CrashDisk) -> None:
         for earlier in before:
-            Generations(root, disk).install(earlier)
-        disk.settle()
-        disk.cut_at, disk.torn, disk.lying = cut_at, torn, lying
-        try:
-            action(Generations(root, disk), bundle)
-        except PowerCut:
-            yield from disk.aftermaths(fresh)
-        else:
-            yield from disk.aftermaths(fresh)
-            return
+            Generations(disk.root, disk).install(earlier)
+
+    def story(disk: CrashDisk) -> object:
+        return action(Generations(disk.root, disk), bundle)
+
+    return every_cut(story, prepare, tmp_path, lying=lying)
 
 
 def current_digest(root: Path) -> str | None:

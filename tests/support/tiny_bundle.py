@@ -7,10 +7,14 @@ import json
 from pathlib import Path
 
 
-def write_bundle(directory: Path, marker: str = "one") -> Path:
-    """Write a bundle whose content, and so whose digest, follows from ``marker``."""
-    graph = f"graph {marker}".encode()
-    voice = f"voice {marker}".encode()
+def write_bundle(directory: Path, marker: str = "one", padding: int = 0) -> Path:
+    """Write a bundle whose content, and so whose digest, follows from ``marker``.
+
+    Args:
+        padding: bytes that each file is longer.
+    """
+    graph = f"graph {marker}".encode() + bytes(padding)
+    voice = f"voice {marker}".encode() + bytes(padding)
     files = {"graphs/lm.onnx": graph, "voice.bin": voice}
     for name, content in files.items():
         path = directory / name
