@@ -158,6 +158,11 @@ def test_offline_roles_are_renewed_when_asked(desk: Desk) -> None:
     device_of(desk).refresh()
 
 
+def test_two_people_do_not_publish_at_once(desk: Desk) -> None:
+    with desk.publisher(), pytest.raises(PublishError, match="somebody else"), desk.publisher():
+        pass
+
+
 class FullDisk(Disk):
     """Refuses the write with this number, and all after it."""
 
