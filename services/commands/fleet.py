@@ -21,6 +21,7 @@ ACTIONS = {
     "revoke": "services.fleet.revoke",
     "refresh": "services.fleet.refresh",
     "export": "services.fleet.export",
+    "delta": "services.fleet.delta",
 }
 
 
