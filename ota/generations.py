@@ -282,6 +282,10 @@ class Generations:
                 for stale in self._gen.glob(".draft-*"):
                     self._disk.remove(stale)
                 yield
+        except GenerationError:
+            raise
+        except StoreError as error:
+            raise GenerationError(str(error), error.reason) from error
         except BlockingIOError as error:
             raise GenerationError(f"{self.root}: busy with another install; wait") from error
         except OSError as error:

@@ -52,6 +52,9 @@ class Storage(Protocol):
     def sync_directory(self, path: Path) -> None:
         """Make the names in a directory durable."""
 
+    def free(self, path: Path) -> int:
+        """Bytes that may still be written at a place, which need not be there yet."""
+
 
 class Disk:
     """The real disk."""
@@ -108,6 +111,10 @@ class Disk:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+    def free(self, path: Path) -> int:
+        found = os.statvfs(next(place for place in (path, *path.parents) if place.is_dir()))
+        return found.f_bavail * found.f_frsize
 
 
 def replace_file(disk: Storage, path: Path, data: bytes) -> None:
