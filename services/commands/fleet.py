@@ -15,6 +15,7 @@ ACTIONS = {
     "class": "services.fleet.device_class",
     "publish": "services.fleet.publish",
     "sign": "services.fleet.sign",
+    "discard": "services.fleet.discard",
     "rollout": "services.fleet.rollout",
     "pause": "services.fleet.pause",
     "resume": "services.fleet.resume",
