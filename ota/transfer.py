@@ -158,7 +158,7 @@ class HttpSource:
         url = f"{self._mirrors[ask.mirror]}/{pinned.sha256}"
         try:
             response = _interruptible(lambda: self._open(url, ask.start), self._cancel)
-        except HTTPError:
+        except (HTTPError, ValueError, OSError):  # ValueError: an address that cannot be one
             return plan.broke(progress)
         if response is None:
             return plan.ruled_out(progress, ask.mirror, Reason.REFUSED)
@@ -262,15 +262,26 @@ def _interruptible(
         TransferError: cancelled; the answer, if one still comes, is closed unread.
     """
     results: queue.SimpleQueue[urllib3.BaseHTTPResponse | Exception | None] = queue.SimpleQueue()
-    abandoned = TransferError(Reason.CANCELLED, "cancelled")
+    lock, given_up = threading.Lock(), False
 
     def open_it() -> None:
         try:
-            results.put(opening())
-        except HTTPError as error:
+            found = opening()
+        except Exception as error:  # noqa: BLE001  raised where it is waited for
             results.put(error)
+            return
+        with lock:
+            if given_up and found is not None:
+                found.close()
+            results.put(found)
 
-    with cancel.interrupting(lambda: results.put(abandoned)):
+    def give_up() -> None:
+        nonlocal given_up
+        with lock:
+            given_up = True
+            results.put(TransferError(Reason.CANCELLED, "cancelled"))
+
+    with cancel.interrupting(give_up):
         threading.Thread(target=open_it, name="linnet-transfer", daemon=True).start()
         found = results.get()
     if isinstance(found, Exception):
