@@ -24,7 +24,7 @@ from urllib3.exceptions import HTTPError
 
 from ota import transfer_plan as plan
 from ota.errors import Reason, TransferError, TrustError
-from ota.pools import Pools
+from ota.pools import MAX_URL, Pools, redirected
 from ota.storage import BLOCK
 from ota.store import Pinned, Store
 from ota.transfer_rate import SlowWatch, TokenBucket
@@ -191,7 +191,7 @@ class HttpSource:
             if not isinstance(verdict, plan.Elsewhere):
                 return response
             response.close()
-            target = plan.redirected(url, verdict.location)
+            target = redirected(url, verdict.location)
             if target is None:
                 return None
             url = target
@@ -328,7 +328,7 @@ def _checked(mirror: str) -> str:
     parts = urlsplit(mirror)
     if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
         raise ValueError("a mirror is an http or https address without a name and password")
-    if parts.query or parts.fragment or len(mirror) > plan.MAX_URL:
+    if parts.query or parts.fragment or len(mirror) > MAX_URL:
         raise ValueError("a mirror's address ends in a path")
     return mirror.rstrip("/")
 
