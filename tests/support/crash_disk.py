@@ -76,12 +76,20 @@ class CrashDisk(Disk):
     would notice.
     """
 
-    def __init__(self, root: Path, *, cut_at: int = 0, torn: bool = False) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        cut_at: int = 0,
+        torn: bool = False,
+        lying: bool = False,
+        lying_files: bool = False,
+    ) -> None:
         self.root = root
         self.top = Node()
         self.cut_at = cut_at
         self.torn = torn
-        self.lying = self.lying_files = False
+        self.lying, self.lying_files = lying, lying_files
         self.operations = 0
 
     def settle(self) -> None:
