@@ -6,6 +6,10 @@ BIN := $(VENV)/bin
 TORCH := torch==2.13.0
 # A reference of the parity tests; its own pins (an older torch and numpy) are not ours.
 CHATTERBOX := chatterbox-tts==0.1.7
+# The public TUF suite, at the revision that docs/conformance.md speaks of.
+CONFORMANCE_SOURCE ?= https://github.com/theupdateframework/tuf-conformance
+CONFORMANCE_REVISION := eec841c186f81f2d9d8d30460c7e7deefa615f9e
+CONFORMANCE := build/conformance
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -n)
 
 # Debian names of the programs the tests run against the real thing.
@@ -14,7 +18,7 @@ TEST_PACKAGES := $(TEST_PROGRAMS) festvox-kallpc16k festvox-us-slt-hts \
   gcc python3-dev portaudio19-dev libasound2-plugins
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench train clean system-packages
+.PHONY: help demo test lint bench train conformance clean system-packages
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +40,10 @@ bench: $(VENV)/.stamp-run  ## latency, real-time factor and memory on this machi
 train: $(VENV)/.stamp-train  ## the built-in model, from synthetic speech (hours; resumes)
 	$(BIN)/python -m model_export.training.recipe
 
+conformance: $(VENV)/.stamp-fleet $(CONFORMANCE)/.stamp  ## the update client against the public TUF suite
+	PYTHONPATH=$(CURDIR) $(CONFORMANCE)/venv/bin/pytest -q -p no:cacheprovider $(CONFORMANCE)/suite/tuf_conformance \
+	  --rootdir $(CONFORMANCE)/suite --entrypoint "$(abspath $(BIN))/python -m services.cli ota conformance"
+
 clean:  ## remove the environment and caches
 	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache
 
@@ -50,6 +58,20 @@ $(VENV)/.stamp-venv:
 # Editable, so that the bundle in the checkout is the one that runs.
 $(VENV)/.stamp-run: $(VENV)/.stamp-venv pyproject.toml
 	$(BIN)/pip install --quiet --prefer-binary -e '.[recogniser]'
+	@touch $@
+
+$(VENV)/.stamp-fleet: $(VENV)/.stamp-run pyproject.toml
+	$(BIN)/pip install --quiet --prefer-binary -e '.[fleet]'
+	@touch $@
+
+# In an environment of its own: its simulator pins another python-tuf than the client under test has.
+$(CONFORMANCE)/.stamp: Makefile
+	@command -v faketime >/dev/null || { echo "please install: faketime"; exit 1; }
+	rm -rf $(CONFORMANCE)
+	git clone --quiet $(CONFORMANCE_SOURCE) $(CONFORMANCE)/suite
+	git -C $(CONFORMANCE)/suite checkout --quiet $(CONFORMANCE_REVISION)
+	$(PYTHON) -m venv $(CONFORMANCE)/venv
+	$(CONFORMANCE)/venv/bin/pip install --quiet ./$(CONFORMANCE)/suite
 	@touch $@
 
 $(VENV)/.stamp-test: $(VENV)/.stamp-run pyproject.toml | system-packages

@@ -24,6 +24,7 @@ from urllib3.exceptions import HTTPError
 
 from ota import transfer_plan as plan
 from ota.errors import Reason, TransferError, TrustError
+from ota.pools import Pools
 from ota.storage import BLOCK
 from ota.store import Pinned, Store
 from ota.transfer_rate import SlowWatch, TokenBucket
@@ -101,6 +102,7 @@ class HttpSource:
 
     Args:
         mirrors: base addresses, ``https://cdn.example/content``.
+        pools: connections; system certificates and proxies unless told otherwise.
         on_bytes: told of every piece that arrived, by its length.
         spent: bytes that the action has cost already, before a restart.
     """
@@ -112,7 +114,7 @@ class HttpSource:
         limits: plan.Limits | None = None,
         pace: Pace | None = None,
         cancel: Cancel | None = None,
-        pool: urllib3.PoolManager | None = None,
+        pools: Pools | None = None,
         on_bytes: Callable[[int], None] = lambda count: None,
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
@@ -121,7 +123,7 @@ class HttpSource:
         self._mirrors = [_checked(mirror) for mirror in mirrors]
         self._limits, self._pace = limits or plan.Limits(), pace or Pace()
         self._cancel = cancel or Cancel()
-        self._pool = pool or urllib3.PoolManager(cert_reqs="CERT_REQUIRED")
+        self._pools = pools or Pools()
         self._on_bytes, self._clock, self._rng = on_bytes, clock, rng or random.Random()
         self.spent = spent
         self._bucket = TokenBucket(self._pace.rate, clock()) if self._pace.rate else None
@@ -175,7 +177,7 @@ class HttpSource:
         if start:
             headers["Range"] = f"bytes={start}-"
         for _ in range(plan.MAX_REDIRECTS + 1):
-            response = self._pool.request(
+            response = self._pools.of(url).request(
                 "GET",
                 url,
                 headers=headers,

@@ -7,6 +7,7 @@ so on. Only plain files beside their public half sign without being named.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ from typing import Literal
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from securesystemslib.exceptions import Error as SecuritySystemsError
+from securesystemslib.formats import encode_canonical
 from securesystemslib.signer import CryptoSigner, Key, Signer, SSlibKey
 
 from ota.release import Word
@@ -43,7 +45,16 @@ class _Public(BaseModel):
     keytype: str = Field(max_length=64)
     scheme: str = Field(max_length=64)
     public: str = Field(max_length=2**14)
-    keyid: str = Field(pattern=r"^[0-9a-f]{64}$")
+    keyid: str
+
+    @model_validator(mode="after")
+    def _is_its_own(self) -> _Public:
+        # One key under two ids would count as two people.
+        keyval = {"public": self.public}
+        key = {"keytype": self.keytype, "scheme": self.scheme, "keyval": keyval}
+        if self.keyid != hashlib.sha256((encode_canonical(key) or "").encode()).hexdigest():
+            raise ValueError("the key id is not this key's")
+        return self
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,10 @@ class Outcome:
     waiting: tuple[Need, ...]
     """Whose signatures what is staged lacks; of an online role: which key is not here."""
 
+    def includes(self, role: str) -> bool:
+        """Whether a new version of the role is out now, whatever else may wait."""
+        return any(name.partition(".")[2] == role for name in self.published)
+
 
 class Publisher:
     """One repository, changed by one process at a time (``working``)."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ota.repository.errors import PublishError
-from ota.repository.keys import KeyFile, keep_public, make_key
+from ota.repository.keys import KeyFile, keep_public, known_keys, make_key
 from ota.repository.publisher import Outcome, Publisher
 from ota.repository.roles import (
     ROLLOUT,
     Quorum,
+    checked_class,
     delegate_class,
     first_delegate,
     first_root,
@@ -55,8 +56,21 @@ class Founders:
 
 
 def small_keys(publisher: Publisher) -> dict[str, Signers]:
-    """Fresh keys for one person, kept in the repository's own ``keys/``: 1 of 1 for all."""
-    return {name: Signers((make_key(publisher.shelf.keys, name),)) for name in SMALL}
+    """Keys for one person, in the repository's own ``keys/``: 1 of 1 for all.
+
+    Those that an attempt before has made are taken again.
+    """
+    directory = publisher.shelf.keys
+    known = {key.name: key for key in known_keys(directory)}
+    return {name: Signers((known.get(name) or make_key(directory, name),)) for name in SMALL}
+
+
+def check_new(publisher: Publisher, classes: Iterable[str]) -> None:
+    """Raises PublishError where a repository is already, or a class cannot be one."""
+    if publisher.shelf.current() or publisher.shelf.waiting():
+        raise PublishError(f"{publisher.shelf.root}: there is a repository already")
+    for name in classes:
+        checked_class(name)
 
 
 def found(publisher: Publisher, founders: Founders) -> Outcome:
@@ -65,8 +79,7 @@ def found(publisher: Publisher, founders: Founders) -> Outcome:
     Raises:
         PublishError: there is a repository already, or a threshold cannot be reached.
     """
-    if publisher.shelf.current() or publisher.shelf.waiting():
-        raise PublishError(f"{publisher.shelf.root}: there is a repository already")
+    check_new(publisher, founders.classes)
     now = publisher.now.replace(microsecond=0)
     online = founders.online.quorum("online")
     top = {

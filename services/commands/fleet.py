@@ -20,6 +20,7 @@ ACTIONS = {
     "resume": "services.fleet.resume",
     "revoke": "services.fleet.revoke",
     "refresh": "services.fleet.refresh",
+    "export": "services.fleet.export",
     "status": "services.fleet.status",
     "guard": "services.fleet.guard",
     "simulate": "services.fleet.simulate",

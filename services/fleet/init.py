@@ -51,13 +51,14 @@ def run(args: argparse.Namespace) -> int:
     from ota.layout import METADATA
     from ota.repository.keys import read_key
     from ota.repository.publisher import Publisher
-    from ota.repository.setup import found
+    from ota.repository.setup import check_new, found
     from ota.trust.clock import utc_now
 
     keys = [read_key(path) for path in args.key]
     publisher = Publisher(args.repository, now=utc_now(), keys=keys, passphrase=passphrase)
     publisher.shelf.make()
     with publisher.working():
+        check_new(publisher, args.classes)  # before keys are made
         outcome = found(publisher, _founders(args, publisher))
     root = publisher.shelf.public / METADATA / "1.root.json"
     return say(args, publisher, outcome, root=str(root))

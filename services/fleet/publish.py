@@ -11,7 +11,7 @@ from services.fleet.common import add_class, add_repository, checked, publisher_
 
 if TYPE_CHECKING:
     from device.bundle import Bundle
-    from ota.release import Compat, Gate
+    from ota.release import Compat, Gate, Release
 
 HELP = "publish a bundle as a release of a device class; nobody installs it before a roll-out"
 EXAMPLE = "linnet fleet publish bundles/linnet_mini-en --class pc-x86-64 --release 2026.3"
@@ -24,6 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--counter", type=positive, metavar="N", help="default: one more than the newest"
     )
+    parser.add_argument(
+        "--deltas",
+        type=int,
+        choices=range(9),
+        default=2,
+        metavar="N",
+        help="make deltas from so many releases before (default: 2)",
+    )
     parser.add_argument("--notes", default="", help="what is new, for owners to read")
     _add_compat(parser.add_argument_group("devices it fits"))
     _add_gate(parser.add_argument_group("what it has to prove on each device"))
@@ -32,10 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from device.bundle import Bundle
-    from ota.repository.releases import make_release, publish_release
+    from ota.repository.deltas import contents_with_deltas
+    from ota.repository.releases import class_metadata, make_release, publish_release, releases
 
     bundle = Bundle.open(args.bundle)
     with publisher_of(args) as publisher:
+        shelf = publisher.shelf
+        earlier = releases(shelf, class_metadata(publisher, args.device_class))[: args.deltas]
         release = make_release(
             publisher,
             bundle,
@@ -45,9 +56,16 @@ def run(args: argparse.Namespace) -> int:
             gate=_gate(args),
             notes=args.notes,
             counter=args.counter,
+            contents=contents_with_deltas(shelf, bundle, earlier),
         )
         outcome = publish_release(publisher, bundle, release)
-        return say(args, publisher, outcome, target=release.target, counter=release.counter)
+        facts = {"target": release.target, "counter": release.counter}
+        return say(args, publisher, outcome, **facts, delta_bytes=_delta_bytes(release))
+
+
+def _delta_bytes(release: Release) -> dict[str, int]:
+    """What the deltas from the release before cost, by file."""
+    return {one.file: one.deltas[0].bytes for one in release.contents if one.deltas}
 
 
 def _add_compat(group: argparse._ArgumentGroup) -> None:

@@ -13,6 +13,10 @@ from ota.fetching import cost, fetch_release, plan_fetch
 from ota.generations import Generations
 from ota.release import Content, Delta, Release
 from ota.store import Pinned, Store
+from ota.transfer import HttpSource
+from ota.transfer_plan import Limits
+from tests.support.cut_proxy import CutProxy
+from tests.support.nginx import PROGRAM, Nginx
 from tests.support.tiny_bundle import write_bundle
 from tests.support.tiny_release import put, release_of
 
@@ -91,6 +95,24 @@ def test_a_delta_is_taken_where_its_beginning_is_here(
     assert voice(release).sha256 not in shelf.asked
     assert not store.path(delta.sha256).exists()  # nothing starts from it
     generations.stage(release)
+
+
+@pytest.mark.skipif(PROGRAM is None, reason="nginx is not installed")
+def test_a_delta_comes_from_a_real_server_over_a_line_that_breaks(
+    publisher: Publisher, generations: Generations, shelf: Shelf, tmp_path: Path
+) -> None:
+    site = tmp_path / "site/content"
+    site.mkdir(parents=True)
+    for sha256, data in shelf.contents.items():
+        (site / sha256).write_bytes(data)
+    limits = Limits(base_s=0.001, longest_s=0.001)
+    planned = cost(plan_fetch(publisher.after, generations.store))
+    with Nginx(tmp_path / "nginx", site.parent) as nginx, CutProxy(nginx.port, [400] * 3) as proxy:
+        source = HttpSource([f"{proxy.url}/content"], limits=limits)
+        fetch_release(publisher.after, generations.store, source)
+    assert source.spent == planned < 0.6 * publisher.after.size
+    assert voice(publisher.after).deltas[1].sha256 in str(nginx.asked())
+    generations.stage(publisher.after)
 
 
 def test_a_new_device_takes_whole_files(publisher: Publisher, tmp_path: Path, shelf: Shelf) -> None:

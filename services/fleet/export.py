@@ -1,0 +1,35 @@
+"""``linnet fleet export``: a release on a stick, for devices without a network."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from services.exit_codes import ExitCode
+from services.fleet.common import add_class, add_repository, publisher_of
+
+HELP = "write a published release for a USB stick, as a directory or as one .tar"
+EXAMPLE = "linnet fleet export /media/usb/linnet --class pc-x86-64 --release 2026.3"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("out", type=Path, metavar="OUT", help="directory or .tar to make")
+    add_class(parser)
+    parser.add_argument("--release", required=True, metavar="R", help="its name, as 2026.3")
+    add_repository(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from ota.repository.export import export_release
+
+    target = f"models/{args.device_class}/{args.release}/release.json"
+    with publisher_of(args) as publisher:
+        done = export_release(publisher.shelf, target, args.out)
+        until = min(publisher.expiries().values())
+    if args.json:
+        row = {"target": target, "files": done.files, "bytes": done.bytes, "until": until}
+        print(json.dumps(row))
+    else:
+        print(f"{target}: {done.files} files, {done.bytes} bytes, good until {until}")
+    return ExitCode.OK
