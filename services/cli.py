@@ -47,6 +47,7 @@ _EXTRAS = {
     **dict.fromkeys(("mcp", "mcp_types", "anyio", "httpx2", "starlette", "uvicorn"), "mcp"),
     "pyaudio": "audio",
     "pycuda": "jetson",
+    "matplotlib": "publisher",
     **dict.fromkeys(("tuf", "securesystemslib", "cryptography", "urllib3", "zstandard"), "fleet"),
     **dict.fromkeys(("torch", "onnx", "onnxscript", "model_export"), "export"),
 }

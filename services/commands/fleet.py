@@ -21,6 +21,9 @@ ACTIONS = {
     "revoke": "services.fleet.revoke",
     "refresh": "services.fleet.refresh",
     "export": "services.fleet.export",
+    "status": "services.fleet.status",
+    "guard": "services.fleet.guard",
+    "simulate": "services.fleet.simulate",
 }
 
 
