@@ -13,7 +13,7 @@ CONFORMANCE := build/conformance
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -n)
 
 # Debian names of the programs the tests run against the real thing.
-TEST_PROGRAMS := mosquitto openssl pulseaudio espeak-ng flite festival
+TEST_PROGRAMS := mosquitto nginx swupdate openssl pulseaudio espeak-ng flite festival
 TEST_PACKAGES := $(TEST_PROGRAMS) festvox-kallpc16k festvox-us-slt-hts \
   gcc python3-dev portaudio19-dev libasound2-plugins
 

@@ -51,7 +51,6 @@ TYPED = "typed"
 STOP_S = 2.0
 
 
-
 @dataclass(frozen=True)
 class Said:
     """A reply, and where its sound went."""

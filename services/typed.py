@@ -90,9 +90,7 @@ class TypedLines:
         return read
 
 
-def guessed(
-    guess: Guess, miss: str, view: HomeView, entities: Sequence[Entity]
-) -> Read | None:
+def guessed(guess: Guess, miss: str, view: HomeView, entities: Sequence[Entity]) -> Read | None:
     """What a guess comes to: its call, a question where it names several devices, else nothing.
 
     Where the templates know the command but not the place (``miss``), the guess must know it: the

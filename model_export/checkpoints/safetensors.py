@@ -203,9 +203,7 @@ def _check_places(path: Path, found: dict[str, Stored], start: int, size: int) -
             raise CheckpointError(f"{path}: {name} does not begin where the one before it ends")
         start += stored.bytes
         if start > size:
-            raise CheckpointError(
-                f"{path}: is cut short: {name} ends at {start} of {size} bytes"
-            )
+            raise CheckpointError(f"{path}: is cut short: {name} ends at {start} of {size} bytes")
     if start != size:
         raise CheckpointError(f"{path}: has {size - start} bytes that belong to no tensor")
 

@@ -69,9 +69,7 @@ def equalise(pcm: Floats, rng: np.random.Generator) -> Floats:
     return np.asarray(np.fft.irfft(np.fft.rfft(pcm) * gain, n), np.float32)
 
 
-def background(
-    n: int, rng: np.random.Generator, scenery: Scenery, babble: list[Floats]
-) -> Floats:
+def background(n: int, rng: np.random.Generator, scenery: Scenery, babble: list[Floats]) -> Floats:
     """One of: a recorded noise, coloured noise, other people talking."""
     style = rng.random()
     if style < 0.5 and scenery.noises:

@@ -44,9 +44,7 @@ def main() -> None:
     ranks.run_ranks(train, plan.ranks, plan, args.corpus, args.audio, args.voice)
 
 
-def train(
-    rank: int, plan: Plan, corpus: Path, audio: Path, voice: Path | None = None
-) -> None:
+def train(rank: int, plan: Plan, corpus: Path, audio: Path, voice: Path | None = None) -> None:
     """One process of the training."""
     run = Run(rank, plan, ranks.join(rank, plan.ranks))
     source = SpeechSource(corpus, audio, seed=1000 * rank + run.step, voice=voice)

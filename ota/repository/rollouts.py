@@ -76,6 +76,11 @@ def pause(publisher: Publisher, device_class: str, paused: bool) -> Outcome:
     return _put(publisher, device_class, {**dict(rollout), "paused": paused})
 
 
+def revise(publisher: Publisher, rollout: Rollout) -> Outcome:
+    """Sign a class's roll-out as a guard has changed it. Raises PublishError."""
+    return _put(publisher, rollout.device_class, dict(rollout))
+
+
 def waves_of(shares: Iterable[tuple[float, float]], begin: datetime) -> tuple[Wave, ...]:
     """Waves from (share of the fleet from 0 to 1, hours after ``begin``).
 

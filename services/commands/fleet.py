@@ -23,6 +23,9 @@ ACTIONS = {
     "refresh": "services.fleet.refresh",
     "export": "services.fleet.export",
     "delta": "services.fleet.delta",
+    "status": "services.fleet.status",
+    "guard": "services.fleet.guard",
+    "simulate": "services.fleet.simulate",
 }
 
 

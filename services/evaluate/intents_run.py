@@ -75,9 +75,7 @@ def measure(name: str, limit: int | None, tell: Callable[[int, int, str], None])
     }
 
 
-def _refused(
-    home: Home, path: FastPath, part: intents_negatives.Part, limit: int | None
-) -> Table:
+def _refused(home: Home, path: FastPath, part: intents_negatives.Part, limit: int | None) -> Table:
     chosen = intents_negatives.negatives(home.language, part)[:limit]
     return intents_negatives.table([intents_negatives.judge(n, home, path) for n in chosen])
 

@@ -148,9 +148,7 @@ def _proposable(miss: Miss, home: Home) -> bool:
 def _at(threshold: float, ranked: Sequence[Ranked], home: Home) -> Table:
     commands = Counter(became(r, threshold, home) for r in ranked if r.miss.call is not None)
     none = Counter(
-        became(r, threshold, home)
-        for r in ranked
-        if r.miss.call is None and r.miss.by != NEGATIVE
+        became(r, threshold, home) for r in ranked if r.miss.call is None and r.miss.by != NEGATIVE
     )
     negatives = Counter(became(r, threshold, home) for r in ranked if r.miss.by == NEGATIVE)
     return {

@@ -25,8 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="PERCENT:HOURS",
-        help="so much of the fleet so long after the start (default: 1:1 5:4 15:24 40:48 60:96 "
-        "90:120 100:144)",
+        help="so much of the fleet so long after the start (default: 0.05:0 1:1 5:4 15:24 40:48 "
+        "60:96 90:120 100:144)",
+    )
+    waves.add_argument(
+        "--gated", action="store_true", help="the first wave; linnet fleet guard opens the others"
     )
     waves.add_argument("--everyone", action="store_true", help="all devices at once")
     waves.add_argument("--nobody", action="store_true", help="only those that hawkBit names")
@@ -55,8 +58,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _waves(args: argparse.Namespace, begin: datetime) -> tuple[Wave, ...]:
     from ota.repository.rollouts import waves_of
+    from ota.rollout.guard import gated
     from ota.rollout.rollout import default_waves
 
+    if args.gated:
+        return gated(begin)
     if args.nobody:
         return ()
     if args.everyone:

@@ -98,9 +98,16 @@ class BrokerLink:
         name: str = "linnet",
         status_topic: str | None = None,
         large: Mapping[str, int] | None = None,
+        read_qos: int = QOS,
     ) -> None:
-        """``large``: topics on which more than ``MAX_PAYLOAD_BYTES`` are read, and how many."""
+        """
+        Args:
+            large: topics on which more than ``MAX_PAYLOAD_BYTES`` are read, and how many.
+            read_qos: 0 for who may miss a message: a broker holds at most so many back for QoS 1
+                (mosquitto: 1 000) and drops the rest, retained ones of a large fleet among them.
+        """
         self.address = address
+        self._read_qos = read_qos
         self._large = dict(large or {})
         self._on_message = on_message
         self._on_state = on_state
@@ -298,7 +305,8 @@ class BrokerLink:
 
     def _send_subscriptions(self, filters: list[str]) -> None:
         for start in range(0, len(filters), FILTERS_PER_PACKET):
-            self._client.subscribe([(f, QOS) for f in filters[start : start + FILTERS_PER_PACKET]])
+            packet = filters[start : start + FILTERS_PER_PACKET]
+            self._client.subscribe([(f, self._read_qos) for f in packet])
 
     def _set(self, state: LinkState, why: str) -> None:
         with self._changed:

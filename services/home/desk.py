@@ -85,9 +85,7 @@ class Desk:
             chime = self.ringer.tick(moment.clock_s)
             if chime is not None and any(ring.missed for ring in chime.begun):
                 self._telling_until_s = moment.clock_s + MISSED_TOLD_S
-            self.volume.ring(
-                bool(self.ringer.sounding) or moment.clock_s < self._telling_until_s
-            )
+            self.volume.ring(bool(self.ringer.sounding) or moment.clock_s < self._telling_until_s)
         # Saved before it sounds: after a power cut it rings on.
         if chime is not None and self._ring(chime) is False:
             with self._lock:

@@ -304,9 +304,7 @@ def _known(word: str | None, place: Literal["area", "floor"], all_: Sequence[Ent
     return any(_same(word, getattr(e, place)) and _exposed(e) for e in all_)
 
 
-def _place(
-    word: str | None, place: Literal["area", "floor"], all_: Sequence[Entity]
-) -> str | None:
+def _place(word: str | None, place: Literal["area", "floor"], all_: Sequence[Entity]) -> str | None:
     """The place's own name where a word is one of its others, else the word."""
     if word in (None, EVERYWHERE) or _known(word, place, all_):
         return word

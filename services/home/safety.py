@@ -71,9 +71,7 @@ class Safety:
                 facts["answer_s"] = int(self._pending.answer_s)
         return self._limited(call, found.free, now_s, error, facts)
 
-    def confirm(
-        self, said: str, session: str, entities: Iterable[Entity], now_s: float
-    ) -> Verdict:
+    def confirm(self, said: str, session: str, entities: Iterable[Entity], now_s: float) -> Verdict:
         """The steps that were asked about, if this is a yes; see ``Pending.answer``."""
         answer = self._pending.answer(said, session, entities, now_s)
         call = answer.asked.call if answer.asked else NOBODY

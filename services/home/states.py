@@ -83,5 +83,3 @@ def _mode(mode: str | None) -> str | None:
 
 def _said(sentence: str, value: float | None) -> str | None:
     return None if value is None else sentence.format(f"{value:.1f}".removesuffix(".0"))
-
-

@@ -91,8 +91,6 @@ def _offered(tool: Tool) -> protocol.Tool:
     )
 
 
-def _answer(
-    text: str, data: dict[str, Any] | None, *, failed: bool
-) -> protocol.CallToolResult:
+def _answer(text: str, data: dict[str, Any] | None, *, failed: bool) -> protocol.CallToolResult:
     content: list[protocol.ContentBlock] = [protocol.TextContent(type="text", text=text)]
     return protocol.CallToolResult(content=content, structured_content=data, is_error=failed)

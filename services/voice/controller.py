@@ -92,8 +92,10 @@ TABLE: Mapping[tuple[State, Event], Row] = {
     (_S.THINKING, _E.REPLY_DONE): Row(_S.FOLLOW_UP, (_A.END_TURN,)),
     (_S.THINKING, _E.WAKE): Row(_S.WAKING, _RESTART),
     (_S.SPEAKING, _E.REPLY_DONE): Row(_S.FOLLOW_UP, (_A.END_TURN,)),
-    **{(s, _E.ASKED): Row(_S.WAKING, (_A.END_TURN, _A.OPEN_TURN))
-       for s in (_S.THINKING, _S.SPEAKING)},
+    **{
+        (s, _E.ASKED): Row(_S.WAKING, (_A.END_TURN, _A.OPEN_TURN))
+        for s in (_S.THINKING, _S.SPEAKING)
+    },
     (_S.SPEAKING, _E.WAKE): Row(_S.WAKING, _RESTART),
     (_S.SPEAKING, _E.BARGE_IN): Row(_S.WAKING, _RESTART),
     (_S.FOLLOW_UP, _E.WAKE): Row(_S.WAKING, (_A.OPEN_TURN,)),

@@ -70,9 +70,7 @@ def test_after_every_call_all_but_the_newest_34_frames_are_out(sizes: list[int])
     assert out + releasing.finish().frames.shape[1] == frames_of(tokens)
 
 
-@pytest.mark.parametrize(
-    ("schedule", "lost_ms"), [("25, 50, 100, 150, 200", 35), ("10, 20", 209)]
-)
+@pytest.mark.parametrize(("schedule", "lost_ms"), [("25, 50, 100, 150, 200", 35), ("10, 20", 209)])
 def test_the_published_counting_loses_a_frame_in_every_call_from_the_third(
     schedule: str, lost_ms: int
 ) -> None:

@@ -52,9 +52,7 @@ def fold(word: str) -> str:
     return spoken(word.replace("_", " ")).replace(" ", "")
 
 
-def message(
-    topic: str | None, template: str | None, value: object, **more: object
-) -> Message:
+def message(topic: str | None, template: str | None, value: object, **more: object) -> Message:
     """A payload as the device wants it: rendered by its template, else the value's own text.
 
     Raises:

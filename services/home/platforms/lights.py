@@ -198,6 +198,7 @@ class Light(_Light):
             found += told_by(topic, template, _Colour(space, count), "color")
         return found
 
+
 class TemplateLight(_Light):
     """A light whose every message is written and read by templates."""
 
@@ -236,6 +237,7 @@ class TemplateLight(_Light):
             for index, template in enumerate(shades):
                 found += told_by(self.state_topic, template, shade(index), "color")
         return found
+
 
 def _part(index: int, text: str, known: EntityState) -> Said | None:
     """One of red, green and blue; the others stay as they were."""

@@ -175,7 +175,7 @@ class Teller:
         logits = self._lm.read(turn)
         allowed, slot = replies(outcome), self._model.schedule.text
         # All of them are true; the model says the one it finds most natural.
-        best = max(allowed, key=lambda t: self._lm.score(v.encode(t)[: slot], logits))
+        best = max(allowed, key=lambda t: self._lm.score(v.encode(t)[:slot], logits))
         yield from self._speak(best)
 
     def _speak(self, text: str) -> Iterator[Event]:

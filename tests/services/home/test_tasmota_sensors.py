@@ -158,9 +158,15 @@ def test_neither_many_sensors_nor_many_devices_fill_the_memory() -> None:
     assert len(seen._measured) == MAX_DEVICES
 
 
-@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(max_size=9),
-                    lambda inner: st.lists(inner, max_size=3)
-                    | st.dictionaries(st.text(max_size=9), inner, max_size=3), max_leaves=9))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(max_size=9),
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3)
+        ),
+        max_leaves=9,
+    )
+)
 def test_telemetry_of_any_shape_is_read_or_refused(telemetry: object) -> None:
     seen = TasmotaSensors()
     try:

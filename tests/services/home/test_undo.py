@@ -149,9 +149,17 @@ def test_each_kind_of_thing_is_led_back(before: Entity, after: Entity, back: Cal
         (with_state(WHITE, "on"), with_state(WHITE, "on", kelvin=2700)),
         (with_state(ROBBY, "paused"), with_state(ROBBY, "cleaning")),
     ],
-    ids=["never heard before", "a colour without a name", "a button", "an alarm that was off",
-         "half open without a position to set", "no option of its own", "a preset",
-         "a white never heard", "a vacuum that paused"],
+    ids=[
+        "never heard before",
+        "a colour without a name",
+        "a button",
+        "an alarm that was off",
+        "half open without a position to set",
+        "no option of its own",
+        "a preset",
+        "a white never heard",
+        "a vacuum that paused",
+    ],
 )
 def test_what_cannot_be_asked_for_again_is_left_and_named(before: Entity, after: Entity) -> None:
     assert plan([before], [after], [after]) == Plan((), (before.name,))

@@ -44,9 +44,9 @@ def home() -> Home:
     return merged_home("en")
 
 
-def drawn(home: HomeView, count: int, seed: int, topics: frozenset[str]) -> Iterator[
-    tuple[str, Call]
-]:
+def drawn(
+    home: HomeView, count: int, seed: int, topics: frozenset[str]
+) -> Iterator[tuple[str, Call]]:
     rng = random.Random(seed)
     for _ in range(count):
         one = sample(rng, home, topics)

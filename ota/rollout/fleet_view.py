@@ -1,0 +1,212 @@
+"""A whole fleet as its status messages show it: fed with messages, asked for counts.
+
+Bounded: a device costs a few hundred bytes, and devices beyond ``limit`` are counted, not kept.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from ota.errors import Reason
+from ota.phases import Phase
+from ota.release import numbers
+from ota.rollout.guard import Limits, Tally
+from ota.rollout.rollout import BUCKETS, DEFAULT_WAVES, Plan
+from ota.rollout.status import (
+    ONLINE,
+    Inventory,
+    OtaEvent,
+    OtaState,
+    StatusError,
+    device_and_kind,
+    parse,
+)
+from ota.rollout.waves import bucket
+
+MAX_DEVICES = 200_000
+
+
+@dataclass
+class Seen:
+    """What is known of one device."""
+
+    heard: float = 0.0
+    """Unix seconds, by our clock, of its last sign of life."""
+    online: bool = False
+    phase: Phase = Phase.IDLE
+    release: str | None = None
+    wanted: str | None = None
+    reason: Reason | None = None
+    device_class: str | None = None
+    events: tuple[str, int] = ("", -1)
+    """Boot and number of the last event."""
+
+    def silent(self, now: float, after: timedelta) -> bool:
+        """Whether it was not heard for longer than a living device would be."""
+        return not self.online and now - self.heard > after.total_seconds()
+
+
+@dataclass(frozen=True)
+class WaveCounts:
+    """One wave of a roll-out: ``tally`` of the devices whose buckets it holds."""
+
+    until_bucket: int
+    devices: int
+    tally: Tally
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Counts at one moment."""
+
+    devices: int
+    online: int
+    release: str | None
+    """The roll-out spoken of; the newest that any device wants or runs, unless asked."""
+    tally: Tally
+    waves: tuple[WaveCounts, ...]
+    running: dict[str, int] = field(default_factory=dict)
+    """Devices by the release that runs."""
+    phases: dict[str, int] = field(default_factory=dict)
+    """Devices of the roll-out by phase."""
+    reasons: dict[str, int] = field(default_factory=dict)
+    """Its failed devices by reason."""
+    events_lost: int = 0
+    beyond_limit: int = 0
+    unreadable: int = 0
+
+
+class FleetView:
+    """Give it every message; ask when you like."""
+
+    def __init__(
+        self,
+        tenant: str,
+        *,
+        silent_after: timedelta = Limits.silent_after,
+        plan: Plan = DEFAULT_WAVES,
+        limit: int = MAX_DEVICES,
+    ) -> None:
+        self.tenant, self.limit = tenant, limit
+        self._silent_after = silent_after
+        self._bounds = [max(1, round(share * BUCKETS)) for share, _ in plan]
+        self._devices: dict[str, Seen] = {}
+        self._events_lost = self._beyond = self._unreadable = 0
+
+    def hear(self, topic: str, payload: bytes, *, retained: bool, now: float) -> None:
+        """One message. A retained one tells of an earlier time than now."""
+        found = device_and_kind(topic, self.tenant)
+        if found is None:
+            return
+        name, kind = found
+        seen = self._devices.get(name)
+        if seen is None:
+            if len(self._devices) >= self.limit:
+                self._beyond += 1
+                return
+            seen = self._devices[name] = Seen()
+        try:
+            if kind == "online":
+                self._hear_presence(seen, payload, retained, now)
+            elif kind == "state":
+                self._hear_state(seen, parse(OtaState, payload), retained, now)
+            elif kind == "inventory":
+                told = parse(Inventory, payload)
+                seen.device_class = told.facts.device_class
+                _heard(seen, told.ts, retained, now)
+            elif kind == "event":
+                self._hear_event(seen, parse(OtaEvent, payload), now)
+        except StatusError:
+            self._unreadable += 1
+
+    def snapshot(self, now: float, release: str | None = None) -> Snapshot:
+        """How the fleet stands.
+
+        Args:
+            release: the roll-out to count; None: the newest that is seen.
+        """
+        release = release or self._newest()
+        of_it = [one for one in self._devices.values() if release and one.wanted == release]
+        bad = (one.reason for one in of_it if one.reason is not None)
+        return Snapshot(
+            devices=len(self._devices),
+            online=sum(one.online for one in self._devices.values()),
+            release=release,
+            tally=self.tally(release, now) if release else Tally(),
+            waves=tuple(self._waves(release, now)) if release else (),
+            running=_counts(one.release or "factory" for one in self._devices.values()),
+            phases=_counts(one.phase.value for one in of_it),
+            reasons=_counts(reason.name.lower() for reason in bad),
+            events_lost=self._events_lost,
+            beyond_limit=self._beyond,
+            unreadable=self._unreadable,
+        )
+
+    def tally(self, release: str, now: float) -> Tally:
+        """How a roll-out stands, as the guard counts."""
+        fates = Counter(self._fate(one, release, now) for one in self._devices.values())
+        return _tally(fates)
+
+    # --- hearing -----------------------------------------------------------------------------
+
+    def _hear_presence(self, seen: Seen, payload: bytes, retained: bool, now: float) -> None:
+        seen.online = payload == ONLINE.encode()
+        if seen.online or not retained:  # its will, too, says that it was there until now
+            seen.heard = now
+
+    def _hear_state(self, seen: Seen, told: OtaState, retained: bool, now: float) -> None:
+        seen.phase, seen.release, seen.wanted = told.phase, told.release, told.wanted
+        seen.reason = told.reason
+        _heard(seen, told.ts, retained, now)
+
+    def _hear_event(self, seen: Seen, told: OtaEvent, now: float) -> None:
+        boot, last = seen.events
+        restarted = boot != told.boot_id or told.seq == 0  # the agent counts from 0 again
+        if not restarted and told.seq > last + 1:
+            self._events_lost += told.seq - last - 1
+        if restarted or told.seq > last:
+            seen.events = (told.boot_id, told.seq)
+        seen.heard = now
+
+    # --- counting ----------------------------------------------------------------------------
+
+    def _fate(self, seen: Seen, release: str, now: float) -> str:
+        if seen.wanted != release:
+            return "succeeded" if seen.release == release else "untouched"
+        if seen.phase is Phase.COMMITTED:
+            return "succeeded"
+        if seen.phase.ended:
+            return "untouched" if seen.reason is Reason.CANCELLED else "failed"
+        if seen.phase is Phase.IDLE:
+            return "succeeded" if seen.release == release else "untouched"
+        return "silent" if seen.silent(now, self._silent_after) else "under way"
+
+    def _waves(self, release: str, now: float) -> Iterator[WaveCounts]:
+        fates: list[Counter[str]] = [Counter() for _ in self._bounds]
+        for name, seen in self._devices.items():
+            place = bucket(name, release)
+            wave = next(n for n, bound in enumerate(self._bounds) if place < bound)
+            fates[wave][self._fate(seen, release, now)] += 1
+        for bound, counted in zip(self._bounds, fates, strict=True):
+            yield WaveCounts(bound, counted.total(), _tally(counted))
+
+    def _newest(self) -> str | None:
+        seen = {one.wanted for one in self._devices.values()}
+        seen |= {one.release for one in self._devices.values()}
+        return max((one for one in seen if one), key=numbers, default=None)
+
+
+def _heard(seen: Seen, ts: float, retained: bool, now: float) -> None:
+    seen.heard = max(seen.heard, min(ts, now)) if retained else now
+
+
+def _tally(fates: Counter[str]) -> Tally:
+    begun = fates.total() - fates["untouched"]
+    return Tally(begun, fates["succeeded"], fates["failed"], fates["silent"])
+
+
+def _counts(names: Iterator[str]) -> dict[str, int]:
+    return dict(Counter(names).most_common(32))

@@ -1,0 +1,163 @@
+"""hawkBit's Management API, as far as a guard needs it: counts, a stop, and who fell silent.
+
+hawkBit never counts a silent device as failed (its issue 693) and a force-cancelled action not as
+an error (2558). So the counts here are made of queries, each of which costs the server one row.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ota.errors import Reason, TransferError
+from ota.rollout.guard import Tally
+from ota.rollout.json_api import JsonApi, expect, safe_address
+from ota.rollout.web import Answer, HttpWeb, Web
+
+PAGE = 500
+MAX_GROUPS = 500
+MAX_SILENT = 5000
+"""Silent devices whose actions are cancelled in one round."""
+
+
+class _Read(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
+class _Page(_Read):
+    total: int = Field(ge=0, le=2**40)
+    content: list[dict[str, Any]] = Field(default_factory=list, max_length=PAGE)
+
+
+class _Group(_Read):
+    id: int = Field(ge=0, le=2**63 - 1)
+    status: str = Field(max_length=32)
+
+
+class _Target(_Read):
+    controller: str = Field(alias="controllerId", min_length=1, max_length=256)
+
+
+class _Action(_Read):
+    id: int = Field(ge=0, le=2**63 - 1)
+
+
+M = TypeVar("M", bound=_Read)
+
+
+class HawkbitManagement:
+    """One hawkBit, seen by its operator.
+
+    Every method raises TransferError where the server cannot be asked or answers nothing usable.
+    """
+
+    def __init__(self, url: str, user: str, password: str, web: Web | None = None) -> None:
+        """
+        Args:
+            url: ``https://host[:port]``; plain http only to this machine.
+            user: as hawkBit knows it, tenant included: ``DEFAULT\\guard``.
+        """
+        self._url = safe_address(url)
+        secret = base64.b64encode(f"{user}:{password}".encode()).decode()
+        self._api = JsonApi(url, f"Basic {secret}", web or HttpWeb())
+        self._began: dict[int, datetime] = {}
+
+    def tally(self, rollout: int, now: datetime, silent_after: timedelta) -> Tally:
+        """How a roll-out stands.
+
+        Silent are the targets of its running groups that still have to end, were heard since this
+        guard first saw their group running, and then no more. So keep the guard running: one that
+        starts anew gives every group ``silent_after`` again.
+        """
+        finished = self._actions(rollout, "detailStatus==finished")
+        failed = self._actions(rollout, "detailStatus==error")
+        cancelled = self._actions(rollout, "detailStatus==canceled")
+        under_way, silent = 0, 0
+        for group in self._running(rollout):
+            began = self._began.setdefault(group, now)
+            under_way += self._targets(rollout, group, _since(began)).total
+            silent += self._targets(rollout, group, _silent(began, now, silent_after)).total
+        begun = finished + failed + cancelled + under_way
+        return Tally(begun, finished, failed, silent, cancelled)
+
+    def pause(self, rollout: int) -> None:
+        """Start no further group. What is under way goes on: the signed roll-out stops that."""
+        answer = self._api.ask("POST", f"{self._url}/rest/v1/rollouts/{rollout}/pause")
+        if answer.status != 400:  # already paused
+            expect(answer)
+
+    def cancel_silent(self, rollout: int, now: datetime, silent_after: timedelta) -> int:
+        """Take the action of every silent target back by force; how many.
+
+        hawkBit would wait for ever for them. They count as ``cancelled`` from then on.
+        """
+        done = 0
+        for group in self._running(rollout):
+            began = self._began.setdefault(group, now)
+            query = _silent(began, now, silent_after)
+            for row in self._targets(rollout, group, query, PAGE).content:
+                done += self._cancel(_checked(_Target, row).controller)
+                if done >= MAX_SILENT:
+                    return done
+        return done
+
+    def _cancel(self, controller: str) -> int:
+        base = f"{self._url}/rest/v1/targets/{quote(controller, safe='')}/actions"
+        page = _checked_page(self._get(f"{base}?{urlencode({'q': 'status==pending'})}"))
+        for row in page.content:
+            action = f"{base}/{_checked(_Action, row).id}"
+            self._api.ask("DELETE", action)  # force needs a cancellation before it
+            expect(self._api.ask("DELETE", f"{action}?force=true"), 200, 204, 404, 405)
+        return len(page.content)
+
+    def _actions(self, rollout: int, condition: str) -> int:
+        query = urlencode({"q": f"rollout.id=={rollout};{condition}", "limit": 1})
+        return _checked_page(self._get(f"{self._url}/rest/v1/actions?{query}")).total
+
+    def _running(self, rollout: int) -> Iterator[int]:
+        where = f"{self._url}/rest/v1/rollouts/{rollout}/deploygroups?limit={MAX_GROUPS}"
+        for row in _checked_page(self._get(where)).content:
+            group = _checked(_Group, row)
+            if group.status == "running":
+                yield group.id
+
+    def _targets(self, rollout: int, group: int, condition: str, limit: int = 1) -> _Page:
+        query = urlencode({"q": f"updatestatus==pending;{condition}", "limit": limit})
+        where = f"{self._url}/rest/v1/rollouts/{rollout}/deploygroups/{group}/targets?{query}"
+        return _checked_page(self._get(where))
+
+    def _get(self, url: str) -> Answer:
+        return expect(self._api.ask("GET", url), 200)
+
+
+def _ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
+def _since(began: datetime) -> str:
+    return f"lastcontrollerrequestat=ge={_ms(began)}"
+
+
+def _silent(began: datetime, now: datetime, after: timedelta) -> str:
+    return f"{_since(began)};lastcontrollerrequestat=lt={_ms(now - after)}"
+
+
+def _checked_page(answer: Answer) -> _Page:
+    try:
+        return _Page.model_validate_json(answer.body)
+    except ValidationError:
+        raise TransferError(Reason.UNREACHABLE, "the server sent no list") from None
+
+
+def _checked(model: type[M], row: dict[str, Any]) -> M:
+    try:
+        return model.model_validate(row)
+    except ValidationError:
+        raise TransferError(
+            Reason.UNREACHABLE, f"the server sent no {model.__name__[1:].lower()}"
+        ) from None

@@ -1,0 +1,72 @@
+"""A fleet's status messages, heard over MQTT into a ``FleetView``."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ota.rollout.fleet_view import FleetView, Snapshot
+from ota.rollout.guard import Tally
+from ota.rollout.status import class_nudge, filters
+from services.home.broker import BrokerAddress, BrokerLink, Message
+
+CONNECT_S = 10.0
+QUIET_S = 1.0
+"""Retained messages have all arrived once nothing has come for so long."""
+LONGEST_S = 30.0
+_LOOK_S = 0.05
+
+
+class Watch:
+    """One fleet, as its messages show it by now."""
+
+    def __init__(self, address: BrokerAddress, tenant: str) -> None:
+        """Raises ValueError for a tenant that fits no topic."""
+        self._filters = filters(tenant)
+        self._tenant = tenant
+        self._view = FleetView(tenant)
+        self._lock = threading.Lock()
+        self._last = time.monotonic()
+        self._link = BrokerLink(address, self._hear, name="linnet-fleet", read_qos=0)
+
+    @contextmanager
+    def watching(self, connect_s: float = CONNECT_S) -> Iterator[Watch]:
+        """Connected, with everything heard that the broker keeps. Raises BrokerError."""
+        self._link.start()
+        try:
+            self._link.wait_connected(connect_s)
+            self._link.subscribe(self._filters)
+            self._settle()
+            yield self
+        finally:
+            self._link.stop()
+
+    def snapshot(self, release: str | None = None) -> Snapshot:
+        """How the fleet stands now."""
+        with self._lock:
+            return self._view.snapshot(time.time(), release)
+
+    def tally(self, release: str) -> Tally:
+        """How a roll-out stands now, as the guard counts."""
+        with self._lock:
+            return self._view.tally(release, time.time())
+
+    def nudge(self, device_class: str, payload: bytes) -> None:
+        """Tell the devices of a class to ask sooner. Raises BrokerError."""
+        self._link.publish(class_nudge(self._tenant, device_class), payload)
+
+    def _hear(self, message: Message) -> None:
+        with self._lock:
+            self._last = time.monotonic()
+            self._view.hear(
+                message.topic, message.payload, retained=message.retained, now=time.time()
+            )
+
+    def _settle(self) -> None:
+        until = time.monotonic() + LONGEST_S
+        with self._lock:
+            self._last = time.monotonic()
+        while time.monotonic() < min(until, self._last + QUIET_S):
+            time.sleep(_LOOK_S)

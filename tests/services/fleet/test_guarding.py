@@ -1,0 +1,109 @@
+"""A guard round against hawkBit: both the server and the signed roll-out stop."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from ota.errors import TransferError
+from ota.repository.errors import PublishError
+from ota.repository.publisher import Publisher
+from ota.repository.rollouts import current_rollout
+from ota.rollout.guard import Limits, Pause, Wait
+from ota.rollout.management import HawkbitManagement
+from ota.trust.clock import utc_now
+from services.cli import main
+from services.exit_codes import ExitCode
+from services.fleet.guarding import AtHawkbit, guard_round
+from tests.support.ddi_double import DdiDouble, Status
+from tests.support.hawkbit_management import HawkbitOperator
+from tests.support.tiny_bundle import write_bundle
+
+CLASS = "pc-x86-64"
+
+
+class Rig:
+    """A published release, and a hawkBit that has assigned it to a hundred devices."""
+
+    def __init__(self, folder: Path) -> None:
+        self.repository = folder / "fleet"
+        where = ["--repository", str(self.repository)]
+        of = ["--class", CLASS, "--release", "2.0"]
+        bundle = write_bundle(folder / "bundle")
+        for words in (
+            ["init", "--class", CLASS, *where],
+            ["publish", str(bundle), *of, *where],
+            ["rollout", "--nobody", *of, *where],
+        ):
+            assert main(["fleet", *words]) == ExitCode.OK
+        self.hawkbit = DdiDouble()
+        names = [f"spk-{number}" for number in range(100)]
+        self.operator = HawkbitOperator(self.hawkbit, {1: names})
+        server = HawkbitManagement("https://hawkbit.example", "guard", "word", self.operator)
+        self.plane = AtHawkbit(server, 7, Limits())
+        for name in names:
+            self.hawkbit.assign(name, "models/pc-x86-64/2.0/release.json")
+
+    def round(self, hours: float = 0.0) -> Pause | Wait:
+        now = utc_now() + timedelta(hours=hours)
+        with Publisher(self.repository, now=now).working() as publisher:
+            done = guard_round(publisher, CLASS, self.plane, Limits())
+        assert isinstance(done.decision, (Pause, Wait))
+        return done.decision
+
+    def paused(self) -> bool:
+        with Publisher(self.repository, now=utc_now()).working() as publisher:
+            found = current_rollout(publisher, CLASS)
+        assert found is not None
+        return found.paused
+
+    def end(self, count: int, status: Status) -> None:
+        for action in [a for a in self.hawkbit.actions.values() if a.active][:count]:
+            action.status, action.active = status, False
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Rig:
+    return Rig(tmp_path)
+
+
+def test_a_roll_out_that_does_well_is_left_alone(rig: Rig) -> None:
+    rig.end(100, Status.FINISHED)
+    assert isinstance(rig.round(), Wait)
+    assert not rig.operator.paused
+    assert not rig.paused()
+
+
+def test_errors_stop_hawkbit_and_the_signed_roll_out(rig: Rig) -> None:
+    rig.end(90, Status.FINISHED)
+    rig.end(6, Status.ERROR)
+    assert rig.round() == Pause("6 of 96 failed")
+    assert rig.operator.paused
+    assert rig.paused()
+
+
+def test_a_pause_that_hawkbit_did_not_hear_is_said_again(rig: Rig) -> None:
+    rig.end(100, Status.ERROR)
+    rig.round()
+    rig.operator.paused = False
+    assert rig.round() == Wait("paused")
+    assert rig.operator.paused
+
+
+def test_hawkbit_stops_even_where_the_key_of_the_roll_out_is_missing(rig: Rig) -> None:
+    rig.end(100, Status.ERROR)
+    for key in (rig.repository / "keys").iterdir():
+        key.unlink()
+    with pytest.raises(PublishError):
+        rig.round()
+    assert rig.operator.paused
+
+
+def test_the_signed_roll_out_stops_even_where_hawkbit_cannot_be_reached(rig: Rig) -> None:
+    rig.end(100, Status.ERROR)
+    rig.operator.deaf_to = "pause"
+    with pytest.raises(TransferError):
+        rig.round()
+    assert rig.paused()

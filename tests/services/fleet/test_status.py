@@ -1,0 +1,200 @@
+"""``linnet fleet status`` and ``guard`` against a real broker and a real repository."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ota.errors import Reason
+from ota.phases import Phase
+from ota.rollout.guard import Tally
+from ota.rollout.rollout import Rollout
+from ota.rollout.waves import bucket
+from services.cli import main
+from services.exit_codes import ExitCode
+from services.fleet.status_lines import lines
+from services.fleet.watch import Watch
+from services.home.broker import BrokerAddress, BrokerUnreachable
+from tests.support.mosquitto import PROGRAM, Mosquitto, mosquitto
+from tests.support.tiny_bundle import write_bundle
+from tests.support.virtual_fleet import VirtualFleet, virtual_fleet
+
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason="mosquitto is not installed")
+HOURS = 3600.0
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    with mosquitto(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def fleet(broker: Mosquitto) -> Iterator[VirtualFleet]:
+    with virtual_fleet(broker.address) as running:
+        yield running
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, object]:
+    main(["fleet", *words, "--json"])
+    found: dict[str, object] = json.loads(capsys.readouterr().out.splitlines()[-1])
+    return found
+
+
+def test_a_snapshot_counts_two_thousand_devices_from_what_the_broker_keeps(
+    broker: Mosquitto, fleet: VirtualFleet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(2000):
+        if number < 1900:
+            fleet.say(f"spk-{number}", Phase.IDLE)
+        elif number < 1950:
+            fleet.say(f"spk-{number}", Phase.COMMITTED, release="2.0", wanted="2.0")
+        elif number < 1990:
+            fleet.say(f"spk-{number}", Phase.DOWNLOADING, wanted="2.0")
+        elif number < 1994:
+            fleet.say(f"spk-{number}", Phase.ROLLED_BACK, wanted="2.0", reason=Reason.GATE_LATENCY)
+        else:
+            fleet.say(f"spk-{number}", Phase.TRIAL, wanted="2.0", online=False, ago_s=7 * HOURS)
+    fleet.flush()
+    told = said(capsys, "status", "--broker", f"127.0.0.1:{broker.address.port}")
+    assert (told["devices"], told["online"], told["release"]) == (2000, 1994, "2.0")
+    assert told["tally"] == {
+        "begun": 100, "succeeded": 50, "failed": 4, "silent": 6, "cancelled": 0,
+    }  # fmt: skip
+    assert told["running"] == {"1.0": 1950, "2.0": 50}
+    assert told["reasons"] == {"gate_latency": 4}
+
+
+def test_a_live_view_follows_devices_as_they_go(broker: Mosquitto, fleet: VirtualFleet) -> None:
+    fleet.say("spk-1", Phase.TRIAL, wanted="2.0")
+    fleet.flush()
+    with Watch(broker.address, "home").watching() as watch:
+        assert watch.tally("2.0") == Tally(begun=1)
+        fleet.say("spk-1", Phase.COMMITTED, release="2.0", wanted="2.0")
+        fleet.say("spk-2", Phase.FAILED, wanted="2.0", reason=Reason.NO_ROOM)
+        fleet.flush()
+        until = time.monotonic() + 20
+        while watch.tally("2.0").executed < 2 and time.monotonic() < until:
+            time.sleep(0.02)
+        assert watch.tally("2.0") == Tally(2, succeeded=1, failed=1)
+        assert watch.snapshot().reasons == {"no_room": 1}
+
+
+def test_the_picture_says_when_it_has_to_stop(broker: Mosquitto, fleet: VirtualFleet) -> None:
+    for number in range(100):
+        bad = number < 20
+        fleet.say(
+            f"spk-{number}",
+            Phase.TRIAL if bad else Phase.COMMITTED,
+            release="2.0",
+            wanted="2.0",
+            online=not bad,
+            ago_s=7 * HOURS if bad else 0,
+        )
+    fleet.flush()
+    with Watch(broker.address, "home").watching() as watch:
+        picture = "\n".join(lines(watch.snapshot()))
+    assert "STOP IT: 20 of 100 fell silent" in picture
+    assert picture.count("?") >= 3
+    assert all(len(line) <= 100 for line in picture.splitlines())
+
+
+def test_another_tenants_fleet_is_not_seen(
+    broker: Mosquitto, fleet: VirtualFleet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fleet.say("spk-1", Phase.IDLE)
+    fleet.flush()
+    place = f"127.0.0.1:{broker.address.port}"
+    assert said(capsys, "status", "--broker", place, "--tenant", "acme")["devices"] == 0
+
+
+@pytest.mark.parametrize("words", [["--broker", ":1883"], ["--tenant", "a/#"]])
+def test_what_cannot_be_watched_is_said_in_a_line(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fleet", "status", "--json", *words]) == ExitCode.USAGE
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_broker_that_is_not_there_is_an_error() -> None:
+    with (
+        pytest.raises(BrokerUnreachable),
+        Watch(BrokerAddress(port=1), "home").watching(connect_s=0.3),
+    ):
+        pass
+
+
+# --- the guard ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def repository(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    """One class, one release, its first wave open."""
+    where = ["--repository", str(tmp_path / "fleet")]
+    bundle = write_bundle(tmp_path / "bundle")
+    of = ["--class", "pc-x86-64", "--release", "2.0"]
+    for words in (
+        ["init", "--class", "pc-x86-64", *where],
+        ["publish", str(bundle), *of, *where],
+        ["rollout", "--gated", *of, *where],
+    ):
+        assert main(["fleet", *words]) == ExitCode.OK, capsys.readouterr().err
+    capsys.readouterr()
+    return tmp_path / "fleet"
+
+
+def published(repository: Path) -> Rollout:
+    """What devices would be told now."""
+    from ota.repository.publisher import Publisher
+    from ota.repository.rollouts import current_rollout
+    from ota.trust.clock import utc_now
+
+    with Publisher(repository, now=utc_now()).working() as publisher:
+        found = current_rollout(publisher, "pc-x86-64")
+    assert found is not None
+    return found
+
+
+def guarded(repository: Path, broker: Mosquitto, *words: str) -> list[str]:
+    place = f"127.0.0.1:{broker.address.port}"
+    return [
+        "fleet", "guard", "--once", "--class", "pc-x86-64", "--broker", place,
+        "--repository", str(repository), "--json", *words,
+    ]  # fmt: skip
+
+
+def test_the_guard_pauses_a_release_that_silences_devices(
+    repository: Path, broker: Mosquitto, fleet: VirtualFleet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(60):
+        bad = number < 5
+        phase = Phase.TRIAL if bad else Phase.COMMITTED
+        fleet.say(
+            f"spk-{number}", phase, release="2.0", wanted="2.0", online=not bad,
+            ago_s=7 * HOURS if bad else 0,
+        )  # fmt: skip
+    fleet.flush()
+    assert main(guarded(repository, broker, "--dry-run")) == ExitCode.CHECK_FAILED
+    assert not published(repository).paused
+    assert main(guarded(repository, broker)) == ExitCode.CHECK_FAILED
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (told["decision"], told["why"]) == ("pause", "5 of 60 fell silent")
+    assert published(repository).paused
+    assert main(guarded(repository, broker)) == ExitCode.OK  # it is paused already
+
+
+def test_the_guard_watches_the_first_wave_before_it_opens_another(
+    repository: Path, broker: Mosquitto, fleet: VirtualFleet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = next(f"spk-{n}" for n in range(99_999) if bucket(f"spk-{n}", "2.0") < 1)
+    fleet.say(first, Phase.COMMITTED, release="2.0", wanted="2.0")
+    fleet.flush()
+    before = published(repository)
+    assert main(guarded(repository, broker)) == ExitCode.OK
+    assert json.loads(capsys.readouterr().out)["decision"] == "wait"
+    assert published(repository) == before
+    assert [wave.until_bucket for wave in before.waves] == [1]
