@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,11 +12,13 @@ from tuf.api.metadata import Metadata
 
 from device.bundle import Bundle
 from ota.errors import OtaError
-from ota.release import Compat, Gate
+from ota.release import Compat, Gate, Release
 from ota.repository.errors import PublishError
+from ota.repository.keys import make_key
 from ota.repository.publisher import Publisher
 from ota.repository.releases import lay_content, make_release, publish_release
 from ota.repository.rollouts import current_rollout, pause, roll_out, waves_of
+from ota.repository.rotation import revoke
 from ota.repository.setup import Founders, found, small_keys
 from ota.storage import Disk
 from tests.support.published import CLASS, Desk, device_of
@@ -201,7 +205,30 @@ def test_a_publication_that_is_cut_off_leaves_the_old_one_and_can_go_on(desk: De
     assert trust.release(release.target).counter == release.counter
 
 
-def _release(publisher: Publisher, bundle: Bundle, name: str, counter: int | None = None):  # type: ignore[no-untyped-def]
+def test_a_key_rotation_that_is_cut_off_is_finished_by_signing_again(desk: Desk) -> None:
+    target = desk.publish("1.0")
+    trust = device_of(desk)
+    trust.refresh()
+    for writes in itertools.count():
+        new = make_key(desk.root / "keys", f"online{writes}")
+        publisher = Publisher(desk.root, now=desk.now, disk=FullDisk(writes))
+        old = trust.floor().roles["timestamp"].keyids[0]
+        finished = False
+        with publisher.working(), contextlib.suppress(OSError):
+            revoke(publisher, old, new)
+            finished = True
+        with desk.publisher() as publisher:
+            publisher.sign()
+        trust.refresh()
+        assert trust.release(target).counter == 1
+        if finished:
+            break
+    assert trust.floor().roles["timestamp"].keyids == (new.keyid,)
+
+
+def _release(
+    publisher: Publisher, bundle: Bundle, name: str, counter: int | None = None
+) -> Release:
     return make_release(
         publisher, bundle, CLASS, name, compat=Compat(), gate=Gate(), counter=counter
     )
