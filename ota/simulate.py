@@ -35,7 +35,9 @@ class Policy:
 
 
 POLICIES: Mapping[str, Policy] = {
-    "open": Policy(Limits(errors=1, silent=1, silent_after=_NEVER), False, timedelta(hours=30)),
+    "open": Policy(
+        Limits(errors=1, early=1, silent=1, silent_after=_NEVER), False, timedelta(hours=30)
+    ),
     "errors": Policy(Limits(silent=1, silent_after=_NEVER), False),
     "silence": Policy(Limits(), False),
     "gated": Policy(Limits(), True),

@@ -64,6 +64,7 @@ class Publisher:
         self.shelf = Shelf(root, disk)
         self.now = now
         self._given, self._passphrase = tuple(keys), passphrase
+        self._at_least = timedelta()
         self._signers: dict[str, Signer] = {}
 
     @contextmanager
@@ -91,7 +92,7 @@ class Publisher:
         metadata = staged or published or first_delegate(role, self.now)
         if staged is None and published is not None:
             metadata.signed.version += 1
-        metadata.signed.expires = (self.now + life(role)).replace(microsecond=0)
+        metadata.signed.expires = self._until(role)
         change(metadata.signed)
         self.stage(role, metadata)
 
@@ -133,6 +134,32 @@ class Publisher:
                 raise PublishError(f"{role!r} is no published role that could be renewed")
             self.draft(role, lambda _: None)
         return self.sign(anyway=True)
+
+    @contextmanager
+    def lasting(self, at_least: timedelta) -> Iterator[None]:
+        """Inside, everything that online keys sign is out with at least this much life.
+
+        For sticks. Afterwards it is signed again with the usual life, so that nobody online is
+        shown old metadata for longer than that.
+
+        Raises:
+            PublishError: an online key is not here.
+        """
+        try:
+            self._at_least = at_least
+            self._sign_online()
+            yield
+        finally:
+            self._at_least = timedelta()
+            self._sign_online()
+
+    def _sign_online(self) -> None:
+        if ROLLOUT in self.shelf.current():
+            self.draft(ROLLOUT, lambda _: None)
+        outcome = self.sign(anyway=True)
+        lacking = [need.role for need in outcome.waiting if need.role in (*ONLINE, ROLLOUT)]
+        if lacking:
+            raise PublishError(f"the keys of {', '.join(lacking)} are needed for this")
 
     def expiries(self) -> dict[str, str]:
         """When each published role expires: ISO 8601, by role."""
@@ -241,7 +268,9 @@ class Publisher:
         return left < life(role) / 2
 
     def _until(self, role: str) -> datetime:
-        return (self.now + life(role)).replace(microsecond=0)
+        lasting = role in (*ONLINE, ROLLOUT)
+        given = max(life(role), self._at_least) if lasting else life(role)
+        return (self.now + given).replace(microsecond=0)
 
 
 def _next(world: Mapping[str, AnyMetadata], role: str) -> int:

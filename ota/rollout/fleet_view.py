@@ -164,9 +164,10 @@ class FleetView:
 
     def _hear_event(self, seen: Seen, told: OtaEvent, now: float) -> None:
         boot, last = seen.events
-        if boot == told.boot_id and told.seq > last + 1:
+        restarted = boot != told.boot_id or told.seq == 0  # the agent counts from 0 again
+        if not restarted and told.seq > last + 1:
             self._events_lost += told.seq - last - 1
-        if boot != told.boot_id or told.seq > last:
+        if restarted or told.seq > last:
             seen.events = (told.boot_id, told.seq)
         seen.heard = now
 

@@ -29,8 +29,8 @@ class Limits:
     """Fewer than this many stop nothing: somebody always pulls a plug."""
     silent_after: timedelta = timedelta(hours=6)
     """Must be at least twice the poll interval of the devices."""
-    settle: timedelta = timedelta(hours=8)
-    """How long a wave is watched before the next: poll, install, trial, then ``silent_after``."""
+    settle: timedelta = timedelta(hours=14)
+    """How long a wave is watched before the next: a poll (6 h), the trial, ``silent_after``."""
     settled: float = 0.9
     """Share of the begun that must have ended, too: some wait for a quiet night."""
 

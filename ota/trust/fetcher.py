@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from urllib.parse import urljoin, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 from tuf.api.exceptions import (
@@ -24,6 +22,8 @@ from tuf.api.exceptions import (
 )
 from tuf.ngclient import FetcherInterface
 from urllib3.response import BaseHTTPResponse
+
+from ota.pools import Pools, redirected
 
 BLOCK = 2**14
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -64,9 +64,8 @@ class BoundedFetcher(FetcherInterface):
         self.limits = limits or Limits()
         self.date: datetime | None = None
         """What the server's clock said last, unverified."""
-        self._ca_file = str(ca_file) if ca_file else None
         self._clock = clock
-        self._pools: dict[str | None, urllib3.PoolManager] = {}
+        self._pools = Pools(ca_file)
 
     def download_bytes(self, url: str, max_length: int) -> bytes:
         """As the interface says; in memory, for every caller bounds ``max_length``."""
@@ -97,7 +96,7 @@ class BoundedFetcher(FetcherInterface):
 
     def _open(self, url: str) -> BaseHTTPResponse:
         for _ in range(self.limits.redirects + 1):
-            response = self._pool(url).request(
+            response = self._pools.of(url).request(
                 "GET",
                 url,
                 # Encoded bodies would be unpacked by us: a bomb, and never what was hashed.
@@ -111,7 +110,10 @@ class BoundedFetcher(FetcherInterface):
             if response.status not in _REDIRECTS or not location:
                 return response
             response.close()
-            url = redirected(url, location)
+            target = redirected(url, location)
+            if target is None:
+                raise DownloadError("redirected to where it must not lead")
+            url = target
         raise DownloadError(f"more than {self.limits.redirects} redirects")
 
     def _pieces(self, response: BaseHTTPResponse, started: float) -> Iterator[bytes]:
@@ -133,27 +135,6 @@ class BoundedFetcher(FetcherInterface):
                 response.release_conn()
             else:
                 response.close()
-
-    def _pool(self, url: str) -> urllib3.PoolManager:
-        parts = urlsplit(url)
-        direct = not parts.hostname or proxy_bypass(parts.hostname)
-        proxy = None if direct else getproxies().get(parts.scheme)
-        if proxy not in self._pools:
-            self._pools[proxy] = (
-                urllib3.ProxyManager(proxy, ca_certs=self._ca_file)
-                if proxy
-                else urllib3.PoolManager(ca_certs=self._ca_file)
-            )
-        return self._pools[proxy]
-
-
-def redirected(url: str, location: str) -> str:
-    """Where a redirect leads; HTTPS is never left. Raises DownloadError."""
-    target = urljoin(url, location)
-    before, after = urlsplit(url).scheme, urlsplit(target).scheme
-    if after != before and (before, after) != ("http", "https"):
-        raise DownloadError("redirected to another scheme")
-    return target
 
 
 def _date(response: BaseHTTPResponse) -> datetime | None:

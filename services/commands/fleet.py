@@ -22,6 +22,7 @@ ACTIONS = {
     "revoke": "services.fleet.revoke",
     "refresh": "services.fleet.refresh",
     "export": "services.fleet.export",
+    "delta": "services.fleet.delta",
     "status": "services.fleet.status",
     "guard": "services.fleet.guard",
     "simulate": "services.fleet.simulate",

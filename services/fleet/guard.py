@@ -18,6 +18,7 @@ from services.fleet.at_broker import add_fleet, watch_of
 from services.fleet.common import add_class, add_repository, publisher_of
 
 if TYPE_CHECKING:
+    from ota.rollout.guard import Limits
     from services.fleet.guarding import ControlPlane, Round
 
 HELP = "watch a class's roll-out: open the next wave when one has settled, pause a bad one"
@@ -31,6 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--every", type=positive, default=300, metavar="SECONDS")
     parser.add_argument("--once", action="store_true", help="one decision, then end")
     parser.add_argument("--dry-run", action="store_true", help="say it, do not do it")
+    parser.add_argument(
+        "--errors", type=_share, metavar="SHARE", help="may fail, silent ones among them"
+    )
+    parser.add_argument("--silent", type=_share, metavar="SHARE", help="may fall silent")
     hawkbit = parser.add_argument_group("hawkBit, where the counts come from it")
     hawkbit.add_argument("--hawkbit", metavar="URL", help=f"its password: in ${PASSWORD}")
     hawkbit.add_argument("--hawkbit-rollout", type=positive, metavar="ID")
@@ -54,11 +59,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _round(args: argparse.Namespace, plane: ControlPlane) -> Round:
-    from ota.rollout.guard import Limits
     from services.fleet.guarding import guard_round
 
     with publisher_of(args) as publisher:
-        done = guard_round(publisher, args.device_class, plane, Limits(), dry_run=args.dry_run)
+        done = guard_round(
+            publisher, args.device_class, plane, limits_of(args), dry_run=args.dry_run
+        )
     print(json.dumps(facts(done)) if args.json else told(done), flush=True)
     return done
 
@@ -73,6 +79,14 @@ def _patient_round(args: argparse.Namespace, plane: ControlPlane) -> None:
         _round(args, plane)
     except (TransferError, PublishError, BrokerError) as error:
         print(f"linnet fleet guard: {error}; trying again", file=sys.stderr, flush=True)
+
+
+def limits_of(args: argparse.Namespace) -> Limits:
+    """What the roll-out may cost, where the options say otherwise than usual."""
+    from ota.rollout.guard import Limits
+
+    said = {"errors": args.errors, "silent": args.silent}
+    return Limits(**{name: share for name, share in said.items() if share is not None})
 
 
 def facts(done: Round) -> dict[str, object]:
@@ -98,7 +112,6 @@ def told(done: Round) -> str:
 
 @contextlib.contextmanager
 def _plane(args: argparse.Namespace) -> Iterator[ControlPlane]:
-    from ota.rollout.guard import Limits
     from ota.rollout.management import HawkbitManagement
     from services.fleet.guarding import AtBroker, AtHawkbit
 
@@ -115,4 +128,11 @@ def _plane(args: argparse.Namespace) -> Iterator[ControlPlane]:
         server = HawkbitManagement(args.hawkbit, args.hawkbit_user, password)
     except ValueError as error:
         raise UsageError(f"--hawkbit: {error}") from error
-    yield AtHawkbit(server, args.hawkbit_rollout, Limits())
+    yield AtHawkbit(server, args.hawkbit_rollout, limits_of(args))
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise ValueError(text)
+    return value

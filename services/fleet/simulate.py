@@ -34,6 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--failing", type=_share, default=0.0, metavar="SHARE", help="roll back and say so"
     )
     parser.add_argument(
+        "--poll", type=_hours, default=1.0, metavar="HOURS", help="how often devices ask"
+    )
+    parser.add_argument(
         "--policy",
         choices=POLICIES,
         default="gated",
@@ -51,7 +54,11 @@ def run(args: argparse.Namespace) -> int:
     from ota.simulate import World, simulate
 
     world = World(
-        devices=args.devices, silent=args.silent, failing=args.failing, seed=abs(args.seed)
+        devices=args.devices,
+        silent=args.silent,
+        failing=args.failing,
+        poll=args.poll,
+        seed=abs(args.seed),
     )
     ended = simulate(world, args.policy)
     if args.json:
@@ -86,6 +93,13 @@ def told(ended: Outcome) -> str:
 def _share(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 0.9:
+        raise ValueError(text)
+    return value
+
+
+def _hours(text: str) -> float:
+    value = float(text)
+    if not 0.2 <= value <= 24:
         raise ValueError(text)
     return value
 

@@ -203,7 +203,7 @@ class Agent:
     def assigned(self, update: Update) -> Assignment | None:
         """What is wanted of this update now."""
         active = self._p.journal.read().active
-        if active is not None and (active.forced or active.action.startswith(OWNER)):
+        if active is not None and active.forced:
             return Assignment(active.action, active.target, active.install, active.forced)
         wanted = self._wanted
         if wanted is None and self.polled is None and active is not None:
@@ -231,11 +231,11 @@ class Agent:
             if wanted is None or not self._may_begin(ledger, wanted):
                 return ledger
             return begin(ledger, wanted)
-        if active.action.startswith(OWNER) or active.stage in IN_TRIAL:
-            return ledger
+        if active.forced or active.stage in IN_TRIAL:
+            return ledger  # the owner's word stands, and a trial is brought to its end
         if wanted is None or wanted.action != active.action:
             return give_up(ledger, Reason.CANCELLED, "the source took it back")
-        how = {"install": wanted.install, "forced": active.forced or wanted.forced}
+        how = {"install": wanted.install, "forced": wanted.forced}
         return ledger.model_copy(update={"update": active.model_copy(update=how)})
 
     def _may_begin(self, ledger: Ledger, wanted: Assignment) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -12,9 +12,10 @@ from typing import Protocol
 
 from ota.deferral import Box
 from ota.errors import OtaError, Reason
+from ota.fetching import cost, plan_fetch
 from ota.generations import Generations
 from ota.machine import Effect, Outcome, Result, Update
-from ota.release import Content, Facts, Gate, Release, numbers
+from ota.release import Facts, Gate, Release, numbers
 from ota.rollout.source import Assignment
 from ota.rollout.waves import Standing, not_yet
 from services.local_socket import SocketError
@@ -39,8 +40,8 @@ class Voice(Protocol):
     def serve(self, generation: str) -> VoiceState: ...
 
 
-Fetch = Callable[[Release, Sequence[Content], Cancel, Callable[[int], None]], None]
-"""Brings contents into the store; told of bytes that arrive."""
+Fetch = Callable[[Release, Cancel, Callable[[int], None]], None]
+"""Brings a release's contents into the store; tells of bytes as they arrive."""
 
 
 @dataclass(frozen=True)
@@ -104,11 +105,9 @@ class Effects:
             # So that there is a way back, and a start for what both releases share.
             generations.install(self._m.first())
         release, store = self._m.accepted.read(update.target), generations.store
-        lacking = {c.sha256: c for c in release.contents if not store.has(c)}
-        total = sum(c.bytes for c in lacking.values())
-        done = sum(store.gathered(sha256) for sha256 in lacking)
-        store.require_room(total - done)
-        store.want(content.sha256 for content in release.contents)
+        needs = plan_fetch(release, store)
+        total = cost(needs)
+        done = sum(store.gathered((need.delta or need.content).sha256) for need in needs)
 
         def arrived(count: int) -> None:
             nonlocal done
@@ -116,7 +115,7 @@ class Effects:
             self._m.fetched(min(done, total), total)
 
         self._m.fetched(done, total)
-        self._m.fetch(release, tuple(lacking.values()), cancel, arrived)
+        self._m.fetch(release, cancel, arrived)
         return DONE
 
     def _stage(self, update: Update, cancel: Cancel) -> Result:

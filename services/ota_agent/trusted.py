@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,10 +30,16 @@ class Vouched:
 class Trusted:
     """One view of the repository at a time; a second caller waits for the first."""
 
-    def __init__(self, make: Callable[[], Trust], device_class: str) -> None:
+    def __init__(
+        self, here: Trust, reaching: Callable[[], AbstractContextManager[Trust]], device_class: str
+    ) -> None:
+        """
+        Args:
+            here: reads and raises the floor, for which no repository is needed.
+            reaching: the same with the repository within reach: a stick may have to be opened.
+        """
         self._lock = threading.Lock()
-        self._trust = make()
-        self._class = device_class
+        self._here, self._reaching, self._class = here, reaching, device_class
 
     def vouch(self, target: str) -> Vouched:
         """Fetch what is newest, and the release that a target names.
@@ -40,33 +47,33 @@ class Trusted:
         Raises:
             OtaError: as ``Trust``; TOO_OLD where it is below the floor.
         """
-        with self._lock:
-            self._trust.refresh()
-            release = self._trust.release(target)
-            rollout = self._trust.rollout(self._class)
-            self._trust.accept(release, rollout)
-            return Vouched(release, rollout, self._trust.floor().releases.get(self._class, 0))
+        with self._lock, self._reaching() as trust:
+            trust.refresh()
+            release = trust.release(target)
+            rollout = trust.rollout(self._class)
+            trust.accept(release, rollout)
+            return Vouched(release, rollout, trust.floor().releases.get(self._class, 0))
 
     def rollout(self) -> Rollout | None:
         """The newest roll-out of this device's class. Raises as ``vouch``."""
-        with self._lock:
-            self._trust.refresh()
-            return self._trust.rollout(self._class)
+        with self._lock, self._reaching() as trust:
+            trust.refresh()
+            return trust.rollout(self._class)
 
     def committed(self, release: Release) -> None:
         """Raise the floor. Raises as ``vouch``."""
         with self._lock:
-            self._trust.committed(release)
+            self._here.committed(release)
 
     def running(self) -> int | None:
         """Counter of the newest release that was committed here."""
         with self._lock:
-            return self._trust.floor().releases.get(self._class)
+            return self._here.floor().releases.get(self._class)
 
     def versions(self) -> tuple[int | None, int | None]:
         """Of the newest root and timestamp that were verified here."""
         with self._lock:
-            floor = self._trust.floor()
+            floor = self._here.floor()
         seen = floor.roles.get("timestamp")
         return floor.root or None, seen.version if seen else None
 

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, timezone
 from datetime import time as clock_time
 from functools import partial
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from ota import transfer
 from ota.deferral import Hours
 from ota.errors import OtaError, Reason, TransferError
+from ota.fetching import fetch_release
 from ota.generations import Generations
 from ota.journal import Journal
 from ota.layout import CONTENT, Addresses
 from ota.machine import Update
+from ota.offline import OFFLINE, OfflineFetcher, OfflineSource, open_repository
 from ota.phases import Phase
-from ota.release import Content, Facts, Release
+from ota.release import Facts, Release
 from ota.rollout.source import RolloutSource
 from ota.rollout.status import Topics
 from ota.rollout.waves import Waves
-from ota.transfer import HttpSource, Pace
+from ota.transfer import ContentSource, HttpSource, Pace
 from ota.trust.client import Trust
 from services.bundles import chosen_bundle
 from services.home.clock import EARLIEST_S
@@ -61,7 +64,7 @@ def open_agent(settings: Settings) -> Iterator[Agent]:
         SocketError, OtaError: its socket, its directory.
     """
     ota, device = settings.ota, machine.facts(settings.ota)
-    trusted = Trusted(partial(_trust, ota), ota.device_class)
+    trusted = _trusted(ota)
     agent_of: list[Agent] = []
     fleet = _fleet(settings, device, trusted, lambda within: agent_of[0].poll_soon(within))
     journal, generations = journal_of(settings), Generations(settings.model.generations)
@@ -107,12 +110,27 @@ class _Rollouts:
         return found.target if found else None
 
 
-def _trust(ota: Ota) -> Trust:
+def _trusted(ota: Ota) -> Trusted:
     if ota.repository is None:
         raise _fault("repository", None, "is not set: updates are switched off")
-    root = _read(ota.root, "root", MAX_ROOT_BYTES)
-    built = datetime.fromtimestamp(EARLIEST_S, timezone.utc)
-    return Trust(ota.directory / "trust", root, Addresses.under(ota.repository), built=built)
+    root, stick = _read(ota.root, "root", MAX_ROOT_BYTES), _stick(ota)
+    make = partial(
+        Trust,
+        ota.directory / "trust",
+        root,
+        Addresses.under(ota.repository) if stick is None else OFFLINE,
+        built=datetime.fromtimestamp(EARLIEST_S, timezone.utc),
+    )
+    here = make()
+    if stick is None:
+        return Trusted(here, lambda: nullcontext(here), ota.device_class)
+
+    @contextmanager
+    def plugged_in() -> Iterator[Trust]:
+        with open_repository(stick) as repository:
+            yield make(fetcher=OfflineFetcher(repository))
+
+    return Trusted(here, plugged_in, ota.device_class)
 
 
 def _source(
@@ -184,25 +202,39 @@ def _fetch(
     ota: Ota,
     generations: Generations,
     release: Release,
-    contents: Sequence[Content],
     cancel: Cancel,
     arrived: Callable[[int], None],
 ) -> None:
     stop = transfer.Cancel()
     cancel.on_cancel(stop.cancel)
-    source = HttpSource(
-        [f"{base.rstrip('/')}/{CONTENT}" for base in (ota.repository or "", *ota.mirrors)],
-        pace=Pace(rate=ota.rate_kb_s * 1000 or None),
-        cancel=stop,
-        on_bytes=arrived,
-    )
-    for content in contents:
-        try:
-            source.fetch(content, generations.store)
-        except TransferError as error:
-            if error.reason is Reason.CANCELLED:
-                cancel.sleep(0)  # given up: there is no outcome to tell
-            raise
+    try:
+        with _contents(ota, stop, arrived) as source:
+            fetch_release(release, generations.store, source)
+    except TransferError as error:
+        if error.reason is Reason.CANCELLED:
+            cancel.sleep(0)  # given up: there is no outcome to tell
+        raise
+
+
+@contextmanager
+def _contents(
+    ota: Ota, stop: transfer.Cancel, arrived: Callable[[int], None]
+) -> Iterator[ContentSource]:
+    stick = _stick(ota)
+    if stick is not None:
+        with open_repository(stick) as repository:
+            yield OfflineSource(repository, stop)
+        return
+    bases = [base.rstrip("/") for base in (ota.repository or "", *ota.mirrors)]
+    pace = Pace(rate=ota.rate_kb_s * 1000 or None)
+    mirrors = [f"{base}/{CONTENT}" for base in bases]
+    yield HttpSource(mirrors, pace=pace, cancel=stop, on_bytes=arrived)
+
+
+def _stick(ota: Ota) -> Path | None:
+    """The directory or archive of a ``file://`` address."""
+    address = urlsplit(ota.repository or "")
+    return Path(unquote(address.path)) if address.scheme == "file" else None
 
 
 def _fleet(

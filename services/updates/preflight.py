@@ -25,7 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--give-up",
         action="store_true",
-        help="take a release on trial back at once: the daemon cannot be started with it",
+        help="take a release on trial back at once: the daemon cannot be started with it; "
+        "fails where none is on trial",
     )
     add_config(parser)
 
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     told = preflight(journal, Generations(settings.model.generations), give_up=args.give_up)
     if told:
         print(told, file=sys.stderr)
-    return ExitCode.OK
+    return ExitCode.OK if told or not args.give_up else ExitCode.CHECK_FAILED
 
 
 def preflight(journal: Journal, generations: Generations, *, give_up: bool = False) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 from pathlib import Path
 
@@ -12,7 +13,12 @@ from ota.errors import OtaError, Reason, StoreError, TransferError
 from ota.fetching import cost, fetch_release, plan_fetch
 from ota.generations import Generations
 from ota.release import Content, Delta, Release
+from ota.storage import Disk
 from ota.store import Pinned, Store
+from ota.transfer import HttpSource
+from ota.transfer_plan import Limits
+from tests.support.cut_proxy import CutProxy
+from tests.support.nginx import PROGRAM, Nginx
 from tests.support.tiny_bundle import write_bundle
 from tests.support.tiny_release import put, release_of
 
@@ -93,6 +99,24 @@ def test_a_delta_is_taken_where_its_beginning_is_here(
     generations.stage(release)
 
 
+@pytest.mark.skipif(PROGRAM is None, reason="nginx is not installed")
+def test_a_delta_comes_from_a_real_server_over_a_line_that_breaks(
+    publisher: Publisher, generations: Generations, shelf: Shelf, tmp_path: Path
+) -> None:
+    site = tmp_path / "site/content"
+    site.mkdir(parents=True)
+    for sha256, data in shelf.contents.items():
+        (site / sha256).write_bytes(data)
+    limits = Limits(base_s=0.001, longest_s=0.001)
+    planned = cost(plan_fetch(publisher.after, generations.store))
+    with Nginx(tmp_path / "nginx", site.parent) as nginx, CutProxy(nginx.port, [400] * 3) as proxy:
+        source = HttpSource([f"{proxy.url}/content"], limits=limits)
+        fetch_release(publisher.after, generations.store, source)
+    assert source.spent == planned < 0.6 * publisher.after.size
+    assert voice(publisher.after).deltas[1].sha256 in str(nginx.asked())
+    generations.stage(publisher.after)
+
+
 def test_a_new_device_takes_whole_files(publisher: Publisher, tmp_path: Path, shelf: Shelf) -> None:
     fresh = Generations(tmp_path / "fresh")
     fetch_release(publisher.after, fresh.store, shelf)
@@ -145,6 +169,18 @@ def test_a_fetch_that_was_cut_keeps_what_it_has_through_a_collection(
     shelf.asked.clear()
     fetch_release(publisher.after, generations.store, shelf, deltas=False)
     assert shelf.asked == [last]
+
+
+def test_a_disk_that_fills_up_meanwhile_is_named(
+    publisher: Publisher, generations: Generations, shelf: Shelf
+) -> None:
+    class Full(Disk):
+        def append(self, path: Path, data: bytes) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    with pytest.raises(StoreError) as caught:
+        fetch_release(publisher.after, Store(generations.store.root, Full()), shelf)
+    assert caught.value.reason is Reason.NO_ROOM
 
 
 @pytest.mark.parametrize("reason", [Reason.CANCELLED, Reason.BYTE_BUDGET])

@@ -14,10 +14,13 @@ from pathlib import Path
 import pytest
 
 from ota.errors import OtaError, Reason, TransferError
+from ota.pools import Pools
 from ota.release import Content
 from ota.store import Store
 from ota.transfer import Cancel, HttpSource, Pace
 from ota.transfer_plan import Limits
+from services.home.embedded_broker import free_port
+from tests.support.certificates import authority, server
 from tests.support.cut_proxy import CutProxy
 from tests.support.nginx import PROGRAM, Nginx
 
@@ -39,6 +42,7 @@ location /no/ { return 403; }
 location /moved/ { rewrite ^/moved/(.*) /content/$1 redirect; }
 location /loop/ { rewrite ^ $uri redirect; }
 location /elsewhere/ { return 302 ftp://127.0.0.1/x; }
+location /odd/ { return 302 "http://a..b:99999/x"; }
 location /packed/ { alias SITE/content/; add_header Content-Encoding gzip; }
 """
 
@@ -51,8 +55,8 @@ def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
         (site / name).mkdir()
         (site / name / PINNED.sha256).write_bytes(data)
     locations = LOCATIONS.replace("SITE", str(site))
-    with Nginx(tmp_path_factory.mktemp("nginx"), site, locations) as server:
-        yield server
+    with Nginx(tmp_path_factory.mktemp("nginx"), site, locations) as running:
+        yield running
 
 
 @pytest.fixture
@@ -134,6 +138,7 @@ def test_wrong_bytes_are_refused_and_the_next_mirror_is_asked(nginx: Nginx, stor
         ("nothing-here", Reason.REFUSED),
         ("loop", Reason.REFUSED),
         ("elsewhere", Reason.REFUSED),
+        ("odd", Reason.UNREACHABLE),
         ("down", Reason.UNREACHABLE),
     ],
 )
@@ -219,8 +224,25 @@ def test_cancelling_ends_a_download_that_hangs(nginx: Nginx, store: Store, place
 @contextmanager
 def silent() -> Iterator[str]:
     """A server that accepts and never answers."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+def test_a_mirror_that_cannot_show_who_it_is_gets_no_request(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "content").mkdir()
+    (tmp_path / "content" / PINNED.sha256).write_bytes(DATA)
+    ours, port = authority(tmp_path, "ours"), free_port()
+    shown = server(tmp_path, ours, "IP:127.0.0.1")
+    tls = (
+        f"listen 127.0.0.1:{port} ssl;"
+        f"ssl_certificate {shown.certificate}; ssl_certificate_key {shown.key};"
+    )
+    mirror = f"https://127.0.0.1:{port}/content"
+    with Nginx(tmp_path / "nginx", tmp_path, tls) as nginx:
+        assert refusal(store, mirror) is Reason.UNREACHABLE
+        assert nginx.asked() == []
+        known = HttpSource([mirror], pools=Pools(ours.certificate))
+        assert known.fetch(PINNED, store).read_bytes() == DATA
 
 
 def test_no_credentials_go_to_a_mirror(nginx: Nginx, store: Store) -> None:

@@ -132,6 +132,8 @@ def test_a_gap_in_the_events_is_noticed_and_a_restart_is_none(ear: Ear) -> None:
     for seq in (0, 1, 4, 4, 5):
         ear.hear("spk", "event", event(seq))
     ear.hear("spk", "event", event(0, boot=BOOT[::-1]))
+    ear.hear("spk", "event", event(1, boot=BOOT[::-1]))
+    ear.hear("spk", "event", event(0, boot=BOOT[::-1]))
     assert ear.view.snapshot(NOW).events_lost == 2
 
 

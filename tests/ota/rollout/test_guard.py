@@ -69,23 +69,23 @@ def test_devices_still_at_it_do_not_dilute_the_share() -> None:
 
 
 def test_the_next_wave_waits_until_silence_would_have_shown() -> None:
-    assert isinstance(at(7.9, GOOD), Wait)
-    assert at(8, GOOD) == Open(20)
+    assert isinstance(at(13.9, GOOD), Wait)
+    assert at(14, GOOD) == Open(20)
 
 
 def test_the_next_wave_waits_for_devices_that_wait_for_the_night() -> None:
-    assert at(8, Tally(begun=100, succeeded=60)) == Wait("40 of 100 are still at it")
-    assert at(8, Tally(begun=100, succeeded=90)) == Open(20)
+    assert at(14, Tally(begun=100, succeeded=60)) == Wait("40 of 100 are still at it")
+    assert at(14, Tally(begun=100, succeeded=90)) == Open(20)
 
 
 def test_a_wave_without_devices_holds_nobody_back() -> None:
-    assert at(8, Tally()) == Open(20)
+    assert at(14, Tally()) == Open(20)
 
 
 def test_a_wave_is_not_opened_before_the_plan_however_good_it_looks() -> None:
-    watched = rollout().model_copy(update={"waves": default_waves(BEGIN)[:3]})
-    assert isinstance(decide(watched, GOOD, BEGIN + 23 * HOUR), Wait)
-    assert decide(watched, GOOD, BEGIN + 24 * HOUR) == Open(round(0.15 * BUCKETS))
+    watched = rollout().model_copy(update={"waves": default_waves(BEGIN)[:5]})
+    assert isinstance(decide(watched, GOOD, BEGIN + 95 * HOUR), Wait)
+    assert decide(watched, GOOD, BEGIN + 96 * HOUR) == Open(round(0.60 * BUCKETS))
 
 
 def test_a_roll_out_with_all_its_waves_is_only_ever_paused() -> None:

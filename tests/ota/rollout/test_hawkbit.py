@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ota.errors import Reason, TransferError
 from ota.phases import Phase
@@ -398,6 +401,48 @@ def test_whatever_a_server_says_it_is_a_transfer_error(body: bytes) -> None:
 def test_no_other_status_is_taken_for_an_answer(status: int) -> None:
     with pytest.raises(TransferError, match=str(status)):
         HawkbitDdi(SERVER, FACTS, Mouth(status, b"{}")).poll()
+
+
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=20)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(
+            st.sampled_from(["_links", "deploymentBase", "cancelAction", "href", "id", "deployment",
+                             "chunks", "metadata", "key", "value", "update", "stopId", "config"]),
+            inner, max_size=4,
+        ),
+    ),
+    max_leaves=20,
+)  # fmt: skip
+
+
+@given(JSON, st.sampled_from([200, 304, 404]))
+def test_no_document_makes_it_stumble(document: object, status: int) -> None:
+    client = HawkbitDdi(SERVER, FACTS, Mouth(status, json.dumps(document).encode()))
+    with contextlib.suppress(TransferError):
+        assert client.poll() is None
+
+
+@given(
+    st.builds(
+        Report,
+        action=st.just("1"),
+        phase=st.sampled_from(list(Phase)[1:]),
+        reason=st.none() | st.sampled_from(list(Reason)),
+        detail=st.text(max_size=2000),
+        done=st.integers(0, 2**62),
+        total=st.integers(0, 2**62),
+        resumed=st.booleans(),
+    )
+)
+def test_the_server_understands_every_report(report: Report) -> None:
+    rig = Rig()
+    action = rig.hawkbit.assign("spk-1", TARGET)
+    rig.client.report(report)
+    (entry,) = action.history
+    assert all(len(line) <= 500 for line in entry["status"]["details"])
+    assert action.active == (not report.phase.ended)
 
 
 # --- over a real socket ------------------------------------------------------------------------
