@@ -42,7 +42,7 @@ train: $(VENV)/.stamp-train  ## the built-in model, from synthetic speech (hours
 
 conformance: $(VENV)/.stamp-fleet $(CONFORMANCE)/.stamp  ## the update client against the public TUF suite
 	PYTHONPATH=$(CURDIR) $(CONFORMANCE)/venv/bin/pytest -q -p no:cacheprovider $(CONFORMANCE)/suite/tuf_conformance \
-	  --rootdir $(CONFORMANCE)/suite --entrypoint "$(abspath $(BIN))/python -m services.cli ota conformance"
+	  -c $(CONFORMANCE)/suite/pyproject.toml --entrypoint "$(abspath $(BIN))/python -m services.cli ota conformance"
 
 clean:  ## remove the environment and caches
 	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from securesystemslib.signer import Signer
 from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, Timestamp
 
 from ota.repository.errors import PublishError
@@ -63,6 +64,7 @@ class Publisher:
         self.shelf = Shelf(root, disk)
         self.now = now
         self._given, self._passphrase = tuple(keys), passphrase
+        self._signers: dict[str, Signer] = {}
 
     @contextmanager
     def working(self) -> Iterator[Publisher]:
@@ -135,6 +137,15 @@ class Publisher:
     def expiries(self) -> dict[str, str]:
         """When each published role expires: ISO 8601, by role."""
         return {r: m.signed.expires.isoformat() for r, m in self.shelf.current().items()}
+
+    def discard(self, role: str) -> Outcome:
+        """Take a staged change back. Raises PublishError where nothing of the role is staged."""
+        staged = self.shelf.waiting()
+        if role not in staged:
+            known = ", ".join(staged) or "nothing"
+            raise PublishError(f"{role!r} is not staged; staged: {known}")
+        self.shelf.unstage([role])
+        return Outcome((), tuple(self.needed()))
 
     def needed(self) -> list[Need]:
         """The signatures that staged metadata lack, or that hold them back."""
@@ -213,7 +224,10 @@ class Publisher:
         """Sign with every key given or at hand that is among ``keyids``; whether any was new."""
         wanted = [key for key in self._hand(keyids) if key.keyid not in metadata.signatures]
         for key in wanted:
-            metadata.sign(key.signer(self._passphrase), append=True)
+            # Once for each key: a passphrase is asked for, or a token is touched.
+            if key.keyid not in self._signers:
+                self._signers[key.keyid] = key.signer(self._passphrase)
+            metadata.sign(self._signers[key.keyid], append=True)
         return bool(wanted)
 
     def _hand(self, keyids: set[str]) -> list[KeyFile]:

@@ -111,7 +111,7 @@ class BoundedFetcher(FetcherInterface):
             if response.status not in _REDIRECTS or not location:
                 return response
             response.close()
-            url = _redirected(url, location)
+            url = redirected(url, location)
         raise DownloadError(f"more than {self.limits.redirects} redirects")
 
     def _pieces(self, response: BaseHTTPResponse, started: float) -> Iterator[bytes]:
@@ -135,7 +135,8 @@ class BoundedFetcher(FetcherInterface):
                 response.close()
 
 
-def _redirected(url: str, location: str) -> str:
+def redirected(url: str, location: str) -> str:
+    """Where a redirect leads; HTTPS is never left. Raises DownloadError."""
     target = urljoin(url, location)
     before, after = urlsplit(url).scheme, urlsplit(target).scheme
     if after != before and (before, after) != ("http", "https"):

@@ -129,11 +129,11 @@ def test_waves_that_do_not_grow_are_refused(shares: list[tuple[float, float]], d
 
 
 def test_a_refresh_keeps_a_quiet_repository_alive(desk: Desk) -> None:
-    """Thrice a day for a month: rollout, snapshot and timestamp live on; people's roles too."""
+    """Each day for two weeks: rollout, snapshot and timestamp live on; people's roles too."""
     desk.publish("1.0")
     rolled_out(desk, "1.0")
     trust = device_of(desk)
-    for _ in range(30):
+    for _ in range(15):
         desk.now += timedelta(hours=23)
         with desk.publisher() as publisher:
             publisher.refresh()
@@ -156,6 +156,11 @@ def test_offline_roles_are_renewed_when_asked(desk: Desk) -> None:
     with desk.publisher() as publisher:
         publisher.refresh()
     device_of(desk).refresh()
+
+
+def test_two_people_do_not_publish_at_once(desk: Desk) -> None:
+    with desk.publisher(), pytest.raises(PublishError, match="somebody else"), desk.publisher():
+        pass
 
 
 class FullDisk(Disk):

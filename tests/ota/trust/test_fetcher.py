@@ -16,7 +16,7 @@ from tuf.api.exceptions import (
     SlowRetrievalError,
 )
 
-from ota.trust.fetcher import BoundedFetcher, Limits
+from ota.trust.fetcher import BoundedFetcher, Limits, redirected
 from tests.support.http_server import Answer, serving
 
 
@@ -134,6 +134,25 @@ def test_a_redirect_to_elsewhere_or_nowhere_is_not_followed(where: str) -> None:
         pytest.raises(DownloadError),
     ):
         BoundedFetcher().download_bytes(f"{address}/a", 10**6)
+
+
+@pytest.mark.parametrize(
+    ("url", "location", "target"),
+    [
+        ("https://a/b/c", "d", "https://a/b/d"),
+        ("https://a/b", "https://cdn/b", "https://cdn/b"),
+        ("http://a/b", "https://a/b", "https://a/b"),
+        ("https://a/b", "http://a/b", None),
+        ("https://a/b", "file:///b", None),
+        ("http://a/b", "ftp://a/b", None),
+    ],
+)
+def test_https_is_never_left(url: str, location: str, target: str | None) -> None:
+    if target is None:
+        with pytest.raises(DownloadError, match="another scheme"):
+            redirected(url, location)
+    else:
+        assert redirected(url, location) == target
 
 
 def test_a_redirect_on_the_same_server_is_followed() -> None:
