@@ -64,6 +64,10 @@ class Reason(IntEnum):
     """The state was stored more often than any honest update needs."""
     CANCELLED = 503
     """The control plane or the owner took the update back."""
+    NEVER_QUIET = 504
+    """No quiet moment came in all the time that an update may wait."""
+    STOPPED = 505
+    """Too many roll-backs in a row: updates wait for a person."""
 
 
 class OtaError(Exception):

@@ -26,7 +26,12 @@ def chosen_bundle(settings: Settings) -> Path:
     if settings.model.bundle is not None:
         return settings.model.bundle
     installed = Generations(settings.model.generations).current()
-    return installed or SHIPPED / _SHIPPED_NAMES[settings.model.family]
+    return installed or shipped_bundle(settings)
+
+
+def shipped_bundle(settings: Settings) -> Path:
+    """What came with Linnet for the chosen family."""
+    return SHIPPED / _SHIPPED_NAMES[settings.model.family]
 
 
 def bundle_version(settings: Settings) -> str | None:

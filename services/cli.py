@@ -35,6 +35,7 @@ _EXIT_CODES = {
     "ota.errors:OtaError": ExitCode.UPDATE,
     "ota.repository.errors:PublishError": ExitCode.UPDATE,
     "services.home.broker:BrokerError": ExitCode.BROKER,
+    "services.local_socket:SocketError": ExitCode.CHECK_FAILED,
     "services.mcp.token:TokenError": ExitCode.SETTINGS,
     "model_export.onnx_graph:ExportError": ExitCode.CHECK_FAILED,
     "model_export.commands.engine_build:TensorRtMissing": ExitCode.MISSING_PACKAGE,

@@ -35,6 +35,12 @@ Listed = Annotated[tuple[T, ...], Strict(False)]
 """An array of TOML, which strict checking would refuse for not being a tuple."""
 Topic = Annotated[str, StringConstraints(pattern=r"^[^+#\x00/]+(/[^+#\x00/]+)*$", max_length=128)]
 
+WebAddress = Annotated[str, StringConstraints(pattern=r"^https?://\S{1,500}$")]
+RepositoryAddress = Annotated[str, StringConstraints(pattern=r"^(https?|file)://\S{1,500}$")]
+DeviceClassName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,47}$")]
+FleetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+LocalTime = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+
 
 class _Table(BaseModel):
     model_config = ConfigDict(
@@ -216,6 +222,53 @@ class Safety(_Table):
     """Seconds in which as many commands more are let through."""
 
 
+class Ota(_Table):
+    """Signed updates over the air: `linnet ota run` and its unit linnet-ota."""
+
+    repository: Annotated[str, StringConstraints(pattern=r"^(https?|file)://\S{1,500}$")] | None = (
+        None
+    )
+    """Where releases are published. Unset: no updates."""
+    mirrors: Listed[WebAddress] = ()
+    """Other places of the same content, tried when the first fails."""
+    root: PathText = SYSTEM_FILE.with_name("ota-root.json")
+    """The root of trust that this device was delivered with: a public file."""
+    directory: PathText = STATE_DIRECTORY / "ota"
+    """What the updater remembers and what it is fetching."""
+    device_class: DeviceClassName = "pc-x86-64"
+    """Devices that take the same releases."""
+    device_id: FleetName | None = None
+    """Name of this device in the fleet. Unset: made from the machine's id, telling nothing."""
+    tenant: FleetName = "home"
+    """Owner of the fleet, in its topics and at hawkBit."""
+    source: Literal["waves", "hawkbit"] = "waves"
+    """Who says when: the signed roll-out beside the releases, or a hawkBit server as well."""
+    hawkbit: WebAddress | None = None
+    """Address of the hawkBit server."""
+    token_file: PathText | None = None
+    """File of the token that hawkBit knows this device by; readable by the service alone."""
+    poll_s: Annotated[float, Field(ge=1, le=7 * 86_400)] = 21_600.0
+    """Seconds between two questions for something new; varied by a tenth."""
+    quiet_begin: LocalTime = "02:00"
+    """Local time from which an update may be installed."""
+    quiet_end: LocalTime = "05:00"
+    """Local time until which it may; the same as the begin: all day."""
+    rate_kb_s: Annotated[int, Field(ge=0, le=10**7)] = 0
+    """Most that a download may take, in kilobytes a second. 0: no limit."""
+    fleet_status: bool = False
+    """Tell the broker of `[mqtt]` what runs and how updates go, for `linnet fleet status`."""
+    voice_socket: PathText = Path("/run/linnet/voice.sock")
+    """Where the voice daemon answers the updater."""
+    socket: PathText = Path("/run/linnet-ota/agent.sock")
+    """Where the updater answers `linnet ota`."""
+
+    @model_validator(mode="after")
+    def _has_its_server(self) -> Ota:
+        if self.source == "hawkbit" and self.hawkbit is None:
+            raise ValueError("source is hawkbit without its address; set hawkbit")
+        return self
+
+
 class Privacy(_Table):
     """What may leave the memory of the process. Nothing, unless switched on here."""
 
@@ -244,6 +297,7 @@ class Settings(_Table):
     presence: Presence = Presence()
     mcp: Mcp = Mcp()
     safety: Safety = Safety()
+    ota: Ota = Ota()
     privacy: Privacy = Privacy()
     log: Log = Log()
 

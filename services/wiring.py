@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
 from importlib import metadata
 from typing import Any
 
-from services.bundles import bundle_version
 from services.home.broker import BrokerAddress
 from services.home.executor import Home
 from services.home.home_map import HomeMap
 from services.home.pending import Pending
-from services.home.presence.entities import Place, Update
+from services.home.presence.entities import Place
 from services.home.presence.identity import object_id
 from services.home.presence.kept import Kept
 from services.home.presence.link import Appliance, Presence
@@ -87,13 +85,6 @@ def kept_wishes(settings: Settings) -> Kept:
     """What the owner set from Home Assistant before, over the settings; nothing without it."""
     folder = state_directory() if settings.presence.announce else None
     return Kept(folder, round(settings.wake.sensitivity * 100))
-
-
-def installed_model(settings: Settings) -> Callable[[], Update | None]:
-    """The model in use; what is newer is told by whoever updates."""
-    version = bundle_version(settings)
-    update = None if version is None else Update(version)
-    return lambda: update
 
 
 def software_version() -> str:

@@ -7,9 +7,16 @@ import argparse
 from services.commands.actions import add_actions, run_action
 
 HELP = "look after this device's updates, and prove that its update client keeps to TUF"
-EXAMPLE = "linnet ota conformance --metadata-dir trust init root.json"
+EXAMPLE = "linnet ota status --json"
 
 ACTIONS = {
+    "status": "services.updates.status",
+    "check": "services.updates.check",
+    "install": "services.updates.install",
+    "defer": "services.updates.defer",
+    "rollback": "services.updates.rollback",
+    "run": "services.updates.run",
+    "preflight": "services.updates.preflight",
     "conformance": "services.updates.conformance",
 }
 

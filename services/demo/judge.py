@@ -15,7 +15,7 @@ import numpy as np
 
 from device.sound.frames import SAMPLE_RATE, Pcm, to_pcm16
 from services.demo.script import Recording, World
-from services.demo.turns import Turn
+from services.voice.turn_log import Turn
 
 WORDS_HEARD = 0.5
 """Share of all replies' words that the recogniser must find, in order."""

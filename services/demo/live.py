@@ -6,7 +6,6 @@ in the order of their time. Milliseconds count from the last voiced sample of th
 
 from __future__ import annotations
 
-import json
 import queue
 import threading
 from collections.abc import Callable
@@ -90,5 +89,5 @@ class LiveTimeline:
 
 
 def call_text(call: object) -> str:
-    """A call as one reads it aloud: ``HassTurnOn {"name": "bed light"}``."""
-    return f"{call.name} {json.dumps(call.args)}" if isinstance(call, Call) else ""
+    """A call as one reads it; empty where there was none."""
+    return call.line if isinstance(call, Call) else ""

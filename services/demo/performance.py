@@ -11,9 +11,9 @@ from services.demo.live import LiveTimeline
 from services.demo.script import Recording, Script, World
 from services.demo.stage import Stage
 from services.demo.table import Result, Scene, Spoken
-from services.demo.turns import Turn
 from services.settings import Settings
 from services.voice.families.base import SpeechModel
+from services.voice.turn_log import Turn
 
 
 class Performance:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from device.sound.files import FileSource
 from device.sound.frames import Pcm
 from services.demo.script import World
-from services.demo.turns import Turn, TurnLog
 from services.home.embedded_broker import EmbeddedBroker
 from services.home.executor import HomeEvent
 from services.home.simulated import Received, SimulatedHome
@@ -22,6 +21,7 @@ from services.voice.families.base import SpeechModel
 from services.voice.loop import VoiceLoop
 from services.voice.setup import open_loop
 from services.voice.timeline import TimelineEvent
+from services.voice.turn_log import Turn, TurnLog
 from services.wiring import at_broker, open_home
 
 START_S = 10.0  # for the home to connect and to hear from its devices

@@ -10,7 +10,7 @@ from pathlib import Path
 from services.demo.judge import WORDS_HEARD, Heard
 from services.demo.live import call_text
 from services.demo.script import Recording
-from services.demo.turns import Turn
+from services.voice.turn_log import Turn
 
 _COLUMNS = ("recording", "understood", "call", "first audio", "reply", "heard", "")
 _WIDEST = 44

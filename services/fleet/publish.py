@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
             args.device_class,
             args.release,
             compat=_compat(args, bundle),
-            gate=_gate(args),
+            gate=_gate(args, bundle),
             notes=args.notes,
             counter=args.counter,
             contents=contents_with_deltas(shelf, bundle, earlier),
@@ -79,7 +79,11 @@ def _add_compat(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_gate(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--utterance", metavar="FILE", help="recording among the bundle's files")
+    group.add_argument(
+        "--utterance",
+        metavar="FILE",
+        help="recording among the bundle's files (default: its `gate`)",
+    )
     group.add_argument("--call", help='the call it must give, as: HassTurnOn {"name": "lamp"}')
     group.add_argument("--slower", type=float, help="p95, as a multiple of the release before")
     group.add_argument("--gate-seconds", type=float, help="time for all of it")
@@ -101,12 +105,14 @@ def _compat(args: argparse.Namespace, bundle: Bundle) -> Compat:
     )
 
 
-def _gate(args: argparse.Namespace) -> Gate:
+def _gate(args: argparse.Namespace, bundle: Bundle) -> Gate:
     from ota.release import Gate
 
+    recording = bundle.manifest.files.get("gate")
+    own = args.utterance is None and recording is not None
     said = {
-        "utterance": args.utterance,
-        "call": args.call,
+        "utterance": recording.file if own and recording else args.utterance,
+        "call": args.call or (bundle.manifest.config.get("gate_call") if own else None),
         "slower": args.slower,
         "seconds": args.gate_seconds,
         "soak_turns": args.soak_turns,

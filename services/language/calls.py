@@ -29,3 +29,8 @@ class Call:
         """Canonical text: what the model writes, and what two calls are compared by."""
         body = {"name": self.name, "arguments": self.args}
         return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+
+    @property
+    def line(self) -> str:
+        """As a person reads it: ``HassTurnOn {"name": "bed light"}``."""
+        return f"{self.name} {json.dumps(self.args)}"

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from device.sound.chime import ring
 from device.sound.frames import Pcm
-from services.home.presence.commands import Chime, Command, SetLevel, SetSwitch
+from services.home.presence.commands import Chime, Command, Install, SetLevel, SetSwitch
 from services.home.presence.entities import Seen, Update
 from services.home.presence.kept import Kept
 from services.home.timers import Timers
@@ -39,6 +39,7 @@ class RunningAppliance:
         volume: Volume,
         kept: Kept,
         update: Callable[[], Update | None] = lambda: None,
+        install: Callable[[], None] = lambda: None,
         wall: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     ) -> None:
         """
@@ -46,11 +47,12 @@ class RunningAppliance:
             kept: what the owner set before; put in force here, but for the microphone, which
                 was opened, or not, before.
             update: the installed model and the newest; asked often, so it must be quick.
+            install: the owner wants the newest; quick.
             wall: now, with its zone.
         """
         self._loop, self._microphone, self._wake = loop, microphone, wake
         self._timers, self._volume, self._kept = timers, volume, kept
-        self._update, self._wall = update, wall
+        self._update, self._install, self._wall = update, install, wall
         self._rings_at: datetime | None = None
         self._asked: State | None = None
         wake.set_sensitivity(kept.wishes.sensitivity / 100)
@@ -76,6 +78,8 @@ class RunningAppliance:
                 self._kept.set_switch("do_not_disturb", on)
             case Chime():
                 self.announce(ring(1))
+            case Install():
+                self._install()
 
     def seen(self) -> Seen:
         self._follow_mute()

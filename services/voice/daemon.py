@@ -175,7 +175,7 @@ class Watched:
 
 def main(args: argparse.Namespace) -> int:
     """Run the daemon with ``args.config``, hearing ``args.input`` if given; an exit code."""
-    from services.voice.setup import open_box
+    from services.voice.box import open_box
 
     def load() -> Settings:
         settings = with_owner_map(Settings.load(args.config))

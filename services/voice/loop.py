@@ -89,8 +89,7 @@ class VoiceLoop:
         Raises:
             ValueError: the model does not speak at 16 kHz.
         """
-        if model.sample_rate_out != SAMPLE_RATE:
-            raise ValueError(f"replies must be {SAMPLE_RATE} Hz, not {model.sample_rate_out}")
+        _check(model)
         self.config = config or LoopConfig()
         self.clock = clock or MonotonicClock()
         self.playback = playback or PlaybackQueue()
@@ -127,6 +126,19 @@ class VoiceLoop:
         """Sound float32[n] that belongs to no turn, such as a timer's ring, as soon as none is
         going on; the wake word ends it."""
         self._announcements.put(pcm)
+
+    @property
+    def model(self) -> SpeechModel:
+        """Who answers the next turn."""
+        return self._runner.model
+
+    def replace(self, model: SpeechModel) -> bool:
+        """Let another model answer from the next turn on, in order with what the worker has.
+
+        Returns False when the worker takes no more jobs. Raises ValueError as the constructor.
+        """
+        _check(model)
+        return self.worker.submit(partial(self._runner.replace, model))
 
     def stop(self) -> None:
         """Make ``run`` return at the next frame."""
@@ -328,3 +340,8 @@ class VoiceLoop:
 
     def _mark(self, kind: Kind, at_s: float, **data: object) -> None:
         self._timeline.mark(self._turn_id, kind, at_s, **data)
+
+
+def _check(model: SpeechModel) -> None:
+    if model.sample_rate_out != SAMPLE_RATE:
+        raise ValueError(f"replies must be {SAMPLE_RATE} Hz, not {model.sample_rate_out}")

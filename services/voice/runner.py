@@ -138,6 +138,15 @@ class TurnRunner:
         self.complete_turn = 0
         """The turn whose words so far are a whole command; 0 for none."""
 
+    @property
+    def model(self) -> SpeechModel:
+        """Who answers the next turn."""
+        return self._model
+
+    def replace(self, model: SpeechModel) -> None:
+        """Let another answer from the next turn on; one that goes on keeps its session."""
+        self._model = model
+
     def begin(self, turn_id: int, asked_in: int | None = None) -> None:
         """Start the session of a turn.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import configparser
 import os
 import re
@@ -13,12 +14,15 @@ from pathlib import Path
 
 import pytest
 
+from ota.machine import TRIES
 from services.cli import build_parser
 from services.settings import Settings
 from services.settings_file import entries, parse, render
 
 ROOM = Path(__file__).parents[2] / "firmware_cfg"
-UNITS = ("linnet-voice", "linnet-ota", "linnet-engine-build@")
+UNITS = (
+    "linnet-voice", "linnet-ota", "linnet-ota-rollback", "linnet-inbox", "linnet-engine-build@"
+)  # fmt: skip
 
 
 def program(name: str) -> str:
@@ -64,7 +68,14 @@ def test_systemd_knows_every_key(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "limit"), [("linnet-voice", 2.0), ("linnet-ota", 1.0), ("linnet-engine-build@", 1.5)]
+    ("name", "limit"),
+    [
+        ("linnet-voice", 2.0),
+        ("linnet-ota", 1.6),
+        ("linnet-ota-rollback", 1.0),
+        ("linnet-inbox", 1.0),
+        ("linnet-engine-build@", 1.5),
+    ],
 )
 def test_exposure_stays_low(name: str, limit: float) -> None:
     path = ROOM / "systemd" / f"{name}.service"
@@ -84,11 +95,38 @@ def test_the_daemon_that_hears_cannot_reach_out() -> None:
     assert (service["Type"], service["WatchdogSec"]) == ("notify", "30")
 
 
-def test_the_updater_has_neither_ears_nor_accelerator() -> None:
-    service = unit("linnet-ota")["Service"]
+@pytest.mark.parametrize("name", ["linnet-ota", "linnet-ota-rollback", "linnet-inbox"])
+def test_the_updater_has_neither_ears_nor_accelerator(name: str) -> None:
+    service = unit(name)["Service"]
     assert service["PrivateDevices"] == "yes"
     assert "DeviceAllow" not in service
     assert "audio" not in service.get("SupplementaryGroups", "")
+    assert ("PrivateNetwork" in service) is (name != "linnet-ota")
+
+
+def command_of(name: str, key: str) -> argparse.Namespace:
+    """What ``linnet`` makes of a unit's command line."""
+    words = unit(name)["Service"][key].split("/opt/linnet/bin/linnet ")[1].split()
+    return build_parser().parse_args(words)
+
+
+def test_units_start_commands_that_exist() -> None:
+    assert command_of("linnet-ota", "ExecStart").action == "run"
+    assert command_of("linnet-ota-rollback", "ExecStart").give_up
+    assert command_of("linnet-inbox", "ExecStart").action == "install"
+
+
+def test_a_release_on_trial_is_counted_before_its_engines_load_whatever_becomes_of_that() -> None:
+    service = unit("linnet-voice")["Service"]
+    assert not command_of("linnet-voice", "ExecStartPre").give_up
+    assert service["ExecStartPre"].startswith("-+"), "a fault in counting must not keep it silent"
+    assert "--reuid=linnet-ota" in service["ExecStartPre"]
+
+
+def test_the_way_back_comes_before_systemd_gives_up() -> None:
+    head = unit("linnet-voice")["Unit"]
+    assert head["OnFailure"] == "linnet-ota-rollback.service"
+    assert int(head["StartLimitBurst"]) > TRIES + 1
 
 
 def test_the_builder_of_engines_stands_back_and_has_neither_ears_nor_network() -> None:

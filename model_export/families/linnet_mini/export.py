@@ -21,6 +21,7 @@ from device.engine.contract import Array, Engine
 from device.engine.onnx_cpu import OnnxCpuEngine
 from device.speech.language_model import LanguageModel
 from device.speech.tokenizer import SpeechTokenizer
+from device.speech_activity import last_voiced
 from model_export.families.glm import GlmConfig
 from model_export.families.glm_graph import export_glm
 from model_export.families.linnet_mini.decoder_graphs import export_speech_decoder, export_vocoder
@@ -41,6 +42,10 @@ from services.language.vocabulary import Vocabulary
 Floats = npt.NDArray[np.float32]
 LM_MAX_LEN = GlmConfig(vocab=64).max_len
 MODEL_CARD = Path("docs/model_card.md")
+GATE = Path("services/demo/recordings/bed-light.wav")
+"""What a release has to answer on each device before it is kept: wake word, then a command."""
+GATE_CALL = 'HassTurnOn {"name": "bed light"}'
+MARGIN = 2400  # samples of silence that stay around it
 CALLS = 400  # of an engine that are kept to calibrate on
 ALONE = 6  # last ids of a prompt that are read one by one, as in decoding
 LICENCE = "Apache-2.0"
@@ -288,6 +293,13 @@ def codes_of(engine: Engine, pcm: Floats) -> list[int]:
     return [int(code) for block in blocks for code in block.codes]
 
 
+def without_silence(recording: Path) -> Floats:
+    """A recording at 16 kHz but for the silence around it: devices hear it at real pace, often."""
+    pcm, _ = soundfile.read(recording, dtype="float32")
+    first, last = len(pcm) - last_voiced(pcm[::-1]), last_voiced(pcm)
+    return np.asarray(pcm[max(0, first - MARGIN) : last + MARGIN], np.float32)
+
+
 def _rename(path: Path, to: Path) -> None:
     path.rename(to)
 
@@ -308,6 +320,9 @@ def _packed(
     files = {"vocabulary": vocabulary, "self_test": wav}
     if MODEL_CARD.is_file():
         files["model_card"] = MODEL_CARD
+    if GATE.is_file():
+        files["gate"] = work / "gate.wav"
+        soundfile.write(files["gate"], without_silence(GATE), 16_000, subtype="PCM_16")
     parts = {name: item.source() for name, item in made.items()}
     return pack(out, head(version, self_test, figures), parts, files, replace=True)
 
@@ -327,5 +342,10 @@ def head(version: str, self_test: SelfTest | None, figures: Mapping[str, float])
         hardware=Hardware(memory_mb=512),
         self_test=self_test,
         evaluation=dict(figures),
-        config={"codes": CODES, "lm_max_len": LM_MAX_LEN, "voice": "flite-slt"},
+        config={
+            "codes": CODES,
+            "lm_max_len": LM_MAX_LEN,
+            "voice": "flite-slt",
+            "gate_call": GATE_CALL,
+        },
     )

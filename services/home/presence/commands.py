@@ -35,7 +35,12 @@ class Chime:
     """Make a sound, so that somebody looks up or finds the box."""
 
 
-Command = SetLevel | SetSwitch | Chime
+@dataclass(frozen=True)
+class Install:
+    """Take the newest model that is shown, without waiting for the night."""
+
+
+Command = SetLevel | SetSwitch | Chime | Install
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class Refused:
 
 def filters(place: Place) -> tuple[str, ...]:
     """The topics that commands come on."""
-    return tuple(f"{place.base}/{key}/set" for key in (*LEVELS, *SWITCHES, "chime"))
+    return tuple(f"{place.base}/{key}/set" for key in (*LEVELS, *SWITCHES, "chime", "update"))
 
 
 def read(place: Place, topic: str, payload: bytes, *, retained: bool) -> Command | Refused:
@@ -70,6 +75,8 @@ def read(place: Place, topic: str, payload: bytes, *, retained: bool) -> Command
     for switch in SWITCHES:
         if key == switch:
             return _switch(switch, text)
+    if key == "update":
+        return Install() if text == "install" else Refused(key, "not install")
     return Chime() if text == "PRESS" else Refused(key, "not PRESS")
 
 

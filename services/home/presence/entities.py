@@ -29,6 +29,10 @@ _SETTABLE: _Rows = {
     },
     "mute": {"platform": "switch", "name": "Mute", "icon": "mdi:microphone-off"},
     "do_not_disturb": {"platform": "switch", "name": "Do not disturb", "icon": "mdi:bell-off"},
+    "update": {
+        "platform": "update", "name": "Speech model", "device_class": "firmware",
+        "entity_category": "config", "payload_install": "install",
+    },
 }  # fmt: skip
 _TOLD: _Rows = {
     "state": {
@@ -36,10 +40,6 @@ _TOLD: _Rows = {
     },
     "timers": {"platform": "sensor", "name": "Timers", "icon": "mdi:timer"},
     "next_timer": {"platform": "sensor", "name": "Next timer", "device_class": "timestamp"},
-    "update": {
-        "platform": "update", "name": "Speech model", "device_class": "firmware",
-        "entity_category": "diagnostic",
-    },
 }  # fmt: skip
 _PRESSED: _Rows = {"chime": {"platform": "button", "name": "Chime", "icon": "mdi:bell-ring"}}
 

@@ -1,0 +1,402 @@
+"""The updater's loop: polls, takes assignments up, steps the update, tells of it.
+
+One thread does all of that, once a second; effects work on threads of their own, and questions of
+``linnet ota`` come in as wishes. Everything that must not be lost is in the journal.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from ota.deferral import Box, Deferral, Hours, wait_for
+from ota.errors import OtaError, Reason
+from ota.generations import Generations
+from ota.journal import Journal
+from ota.machine import (
+    IN_TRIAL,
+    Ledger,
+    Stage,
+    Update,
+    begin,
+    give_up,
+    reject_running,
+    sent,
+)
+from ota.rollout.source import Assignment, Report, RolloutSource
+from services.local_socket import SocketError
+from services.ota_agent.driver import Driver, Worker
+from services.ota_agent.fleet_status import Fleet, Standing, release_of
+from services.state_file import StateFile
+from services.voice.trial.words import Tell, VoiceState
+
+log = logging.getLogger(__name__)
+
+TICK_S = 1.0
+RETRY_S = 300.0
+"""After a question that was not answered."""
+AGAIN_S = 6 * 3600.0
+"""Before an update that failed by bad luck is tried again."""
+JITTER = 0.1
+OWNER = "owner-"
+"""How the actions begin that come from this device's owner, not from the source."""
+BAD_LUCK = frozenset({
+    Reason.UNREACHABLE, Reason.REFUSED, Reason.TOO_SLOW, Reason.BYTE_BUDGET, Reason.UNTRUSTED,
+    Reason.CLOCK, Reason.NO_ROOM, Reason.DISK, Reason.ENGINE_BUILD, Reason.LOOP, Reason.CANCELLED,
+    Reason.NEVER_QUIET,
+})  # fmt: skip
+"""Reasons before a trial that may have gone by tomorrow."""
+
+
+class Voice(Protocol):
+    """What the loop itself wants of the voice daemon."""
+
+    def look(self) -> VoiceState: ...
+    def serve(self, generation: str) -> VoiceState: ...
+    def tell(self, told: Tell) -> VoiceState: ...
+
+
+class Rollouts(Protocol):
+    """Where a release's target is looked up when the owner names none."""
+
+    def newest(self) -> str | None:
+        """Target of the signed roll-out. Raises OtaError."""
+
+    def running(self) -> int | None:
+        """Counter of the release that was committed last."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What an agent is put together from."""
+
+    journal: Journal
+    worker: Callable[[Agent], Worker]
+    source: RolloutSource
+    rollouts: Rollouts
+    generations: Generations
+    voice: Voice
+    fleet: Fleet
+    device_class: str
+    deferral: Path
+    lock_file: Path
+    hours: Hours
+    poll_s: Callable[[], float]
+    """Seconds until the next poll, as source or settings want it."""
+    clock: Callable[[], float] = time.monotonic
+    local: Callable[[], datetime] = lambda: datetime.now().astimezone()
+    chance: Callable[[], float] = random.random
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the owner wants now."""
+
+    do: str
+    """``check``, ``install`` or ``rollback``."""
+    release: str = ""
+
+
+class Agent:
+    """``run`` until ``stop``; or ``tick`` by hand."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._p = parts
+        self._driver = Driver(parts.journal, parts.worker(self), parts.clock)
+        self._deferrals = StateFile(parts.deferral, Deferral)
+        self._wishes: queue.Queue[Wish] = queue.Queue(16)
+        self._stopping = threading.Event()
+        self._poll_at = 0.0
+        self._wanted: Assignment | None = None
+        self._tell_again_at = 0.0
+        self._told: Tell | None = None
+        self._last: Update | None = None
+        self._ended_at: float | None = None
+        self._resumed = False
+        self.progress: tuple[int, int] = (0, 0)
+        """Bytes that are here, and all of them."""
+        self.waits = ""
+        """What the update waits for."""
+        self.fault = ""
+        """Why the source could not be asked last time."""
+        self.polled: datetime | None = None
+
+    def run(self, beat: Callable[[], object] = lambda: None) -> None:
+        """Until ``stop``. ``beat`` is called once a tick: a sign of life."""
+        self.resume()
+        while not self._stopping.is_set():
+            try:
+                self.tick()
+            except OtaError as error:
+                log.error("the disk refuses", extra={"reason": str(error)})
+            beat()
+            self._stopping.wait(TICK_S)
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def resume(self) -> None:
+        """Once, before the first tick. Raises StoreError."""
+        ledger = self._p.journal.read()
+        self._resumed = ledger.active is not None
+        if self._resumed:
+            self._driver.resume()
+        elif not ledger.unsent:
+            self._last = ledger.update  # told before
+
+    def tick(self) -> Ledger:
+        """Everything that is due. Raises StoreError."""
+        ledger = self._obey(self._driver.tick())
+        if self._p.clock() >= self._poll_at:
+            ledger = self._poll(ledger)
+        ledger = self._deliver(ledger)
+        self._tell(ledger)
+        return ledger
+
+    # --- for other threads -----------------------------------------------------------------------
+
+    def wish(self, wish: Wish) -> None:
+        """Do it at the next tick; ``ValueError`` when too many wait."""
+        try:
+            self._wishes.put_nowait(wish)
+        except queue.Full:
+            raise ValueError("busy; ask again") from None
+
+    def poll_soon(self, within_s: float) -> None:
+        """A nudge: ask the source again at a random moment of that time."""
+        self._poll_at = min(self._poll_at, self._p.clock() + within_s * self._p.chance())
+
+    def defer(self, seconds: float, why: str) -> Deferral:
+        """Keep the wish to wait; what is kept."""
+        kept = self.deferral().asked(self._p.local().timestamp(), seconds, why)
+        self._deferrals.save(kept)
+        return kept
+
+    def deferral(self) -> Deferral:
+        return self._deferrals.load() or Deferral()
+
+    def waiting(self, update: Update, box: Box) -> str | None:
+        """Why the update has to wait now; None when it may be installed."""
+        active = self._p.journal.read().active or update
+        self.waits = (
+            wait_for(
+                box,
+                install=active.install,
+                hours=self._p.hours,
+                local=self._p.local(),
+                deferral=self.deferral(),
+                locked_since=_since(self._p.lock_file),
+            )
+            or ""
+        )
+        return self.waits or None
+
+    def assigned(self, update: Update) -> Assignment | None:
+        """What is wanted of this update now."""
+        active = self._p.journal.read().active
+        if active is not None and active.forced:
+            return Assignment(active.action, active.target, active.install, active.forced)
+        wanted = self._wanted
+        if wanted is None and self.polled is None and active is not None:
+            return Assignment(active.action, active.target, active.install, active.forced)
+        return wanted if wanted is not None and wanted.action == update.action else None
+
+    # --- the source ------------------------------------------------------------------------------
+
+    def _poll(self, ledger: Ledger) -> Ledger:
+        spread = 1 + JITTER * (2 * self._p.chance() - 1)
+        self._poll_at = self._p.clock() + self._p.poll_s() * spread
+        try:
+            wanted = self._p.source.poll()
+        except OtaError as error:
+            self.fault = f"{error.reason.name}: {error}"
+            log.warning("the source could not be asked", extra={"reason": self.fault[:300]})
+            self._poll_at = min(self._poll_at, self._p.clock() + RETRY_S * spread)
+            return ledger
+        self._wanted, self.fault, self.polled = wanted, "", self._p.local()
+        return self._p.journal.change(lambda now: self._assigned(now, wanted))
+
+    def _assigned(self, ledger: Ledger, wanted: Assignment | None) -> Ledger:
+        active = ledger.active
+        if active is None:
+            if wanted is None or not self._may_begin(ledger, wanted):
+                return ledger
+            return begin(ledger, wanted)
+        if active.forced or active.stage in IN_TRIAL:
+            return ledger  # the owner's word stands, and a trial is brought to its end
+        if wanted is None or wanted.action != active.action:
+            return give_up(ledger, Reason.CANCELLED, "the source took it back")
+        how = {"install": wanted.install, "forced": wanted.forced}
+        return ledger.model_copy(update={"update": active.model_copy(update=how)})
+
+    def _may_begin(self, ledger: Ledger, wanted: Assignment) -> bool:
+        last = ledger.update
+        if last is None or last.action != wanted.action or last.target != wanted.target:
+            return True
+        if last.stage is not Stage.FAILED or last.reason not in BAD_LUCK:
+            return False
+        return self._ended_at is None or self._p.clock() >= self._ended_at + AGAIN_S
+
+    def _deliver(self, ledger: Ledger) -> Ledger:
+        """Final reports, oldest first; one that is not taken waits for the next tick but some."""
+        for final in ledger.unsent:
+            if not self._reported(final.as_report()):
+                break
+            ledger = self._p.journal.change(partial(sent, report=final))
+        return ledger
+
+    def _reported(self, report: Report) -> bool:
+        if report.action.startswith(OWNER):
+            return True
+        if self._p.clock() < self._tell_again_at:
+            return False
+        try:
+            self._p.source.report(report)
+        except OtaError as error:
+            log.warning("a report was not taken", extra={"reason": str(error)[:300]})
+            self._tell_again_at = self._p.clock() + RETRY_S
+            return False
+        return True
+
+    # --- the owner -------------------------------------------------------------------------------
+
+    def _obey(self, ledger: Ledger) -> Ledger:
+        while not self._wishes.empty():
+            wish = self._wishes.get_nowait()
+            try:
+                ledger = self._fulfil(wish, ledger)
+            except (OtaError, SocketError) as error:
+                self.fault = f"{wish.do}: {error}"
+                log.error("cannot be done", extra={"wish": wish.do, "reason": str(error)[:300]})
+        return ledger
+
+    def _fulfil(self, wish: Wish, ledger: Ledger) -> Ledger:
+        if wish.do == "check":
+            self._poll_at = 0.0
+            return ledger
+        if wish.do == "install":
+            return self._install(wish.release)
+        if ledger.active is not None:
+            return self._p.journal.change(
+                lambda now: give_up(now, Reason.CANCELLED, "by the owner")
+            )
+        back = self._p.generations.rollback()
+        ledger = self._p.journal.change(reject_running)
+        self._p.voice.serve(back.name)
+        return ledger
+
+    def _install(self, release: str) -> Ledger:
+        """The owner's word overrules waves, quiet hours and a rejection; signatures it does not."""
+        target = f"models/{self._p.device_class}/{release}/release.json" if release else None
+        target = target or self._p.rollouts.newest()
+        if target is None:
+            self.fault = "install: there is no roll-out for this class"
+            return self._p.journal.read()
+        action = f"{OWNER}{int(self._p.local().timestamp())}"
+        wanted = Assignment(action, target, "now", forced=True)
+        return self._p.journal.change(lambda ledger: _taken_up(ledger, wanted))
+
+    # --- telling ---------------------------------------------------------------------------------
+
+    def _tell(self, ledger: Ledger) -> None:
+        update = ledger.update
+        if update is not None and _moved(self._last, update):
+            self._told_step(update)
+        self._last = update
+        current = self._p.generations.current()
+        done, total = self.progress
+        downloading = update is not None and update.stage is Stage.DOWNLOADING and total > 0
+        share = done / total if downloading else None
+        standing = Standing.of(
+            ledger, self._p.rollouts.running(), current.name if current else None, share
+        )
+        self._p.fleet.state(standing)
+        self._show(ledger, share)
+
+    def _told_step(self, update: Update) -> None:
+        """A new phase, for the audit and for the source; the end goes by the journal."""
+        resumed, self._resumed = self._resumed, False
+        log.info(
+            "update",
+            extra={"stage": update.stage.value, "release": update.release}
+            | ({"reason": update.reason.name, "detail": update.detail} if update.reason else {}),
+        )
+        self._p.fleet.event(update, resumed)
+        if update.ended:
+            self._ended_at = self._p.clock()
+            self.waits = ""
+            if self.deferral() != Deferral():
+                self._deferrals.save(Deferral())
+        else:
+            done, total = self.progress
+            self._reported(
+                Report(update.action, update.stage.phase, done=done, total=total, resumed=resumed)
+            )
+
+    def _show(self, ledger: Ledger, share: float | None) -> None:
+        """To the owner, by way of the voice daemon; and what the owner asks for there."""
+        told = shown(ledger, self._wanted, share)
+        try:
+            if told != self._told:
+                self._p.voice.tell(told)
+                self._told = told
+            elif told.latest and self._p.voice.look().install == told.latest:
+                self._p.voice.tell(told)  # the wish is heard, and not heard again
+                self.wish(Wish("install", told.latest))
+        except (SocketError, ValueError):
+            self._told = None
+
+
+def shown(ledger: Ledger, wanted: Assignment | None, share: float | None) -> Tell:
+    """What Home Assistant is to show; a rejected release is nothing that could be installed."""
+    update = ledger.active
+    target = update.target if update else wanted.target if wanted else ""
+    if ledger.rejection(target) is not None or target == ledger.running:
+        target = ""
+    progress = None
+    if update is not None and update.stage is not Stage.WAIT_QUIET:
+        progress = _PROGRESS[update.stage] + round((share or 0) * 50)
+    return Tell(
+        installed=release_of(ledger.running) or "",
+        latest=release_of(target) or "",
+        progress=progress,
+    )
+
+
+_PROGRESS = {
+    Stage.ASSIGNED: 0, Stage.DOWNLOADING: 0, Stage.VERIFIED: 50, Stage.STAGED: 60,
+    Stage.PROVING: 70, Stage.SWITCHING: 80, Stage.SOAKING: 90, Stage.GOING_BACK: 90,
+}  # fmt: skip
+
+
+def _taken_up(ledger: Ledger, wanted: Assignment) -> Ledger:
+    active = ledger.active
+    if active is None:
+        return begin(ledger, wanted)
+    if active.target == wanted.target:
+        hurried = active.model_copy(update={"install": "now", "forced": True})
+        return ledger.model_copy(update={"update": hurried})
+    if active.stage in IN_TRIAL:
+        return ledger
+    return begin(give_up(ledger, Reason.CANCELLED, "the owner wants another"), wanted)
+
+
+def _moved(before: Update | None, now: Update) -> bool:
+    """Whether it has come to another stage, or is another update."""
+    return before is None or (before.action, before.stage) != (now.action, now.stage)
+
+
+def _since(path: Path) -> float | None:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return None

@@ -1,0 +1,102 @@
+"""The chain of trust for several threads of one agent, and the release it has accepted."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ota.errors import Reason, StoreError, TrustError
+from ota.release import MAX_RELEASE_BYTES, Release
+from ota.rollout.rollout import Rollout
+from ota.storage import Disk, Storage, replace_file
+from ota.trust.client import Trust
+
+FILE_NAME = "release.json"
+
+
+@dataclass(frozen=True)
+class Vouched:
+    """What the newest metadata say of a target."""
+
+    release: Release
+    rollout: Rollout | None
+    floor: int
+    """Counter of the newest release that was committed here; 0: none."""
+
+
+class Trusted:
+    """One view of the repository at a time; a second caller waits for the first."""
+
+    def __init__(
+        self, here: Trust, reaching: Callable[[], AbstractContextManager[Trust]], device_class: str
+    ) -> None:
+        """
+        Args:
+            here: reads and raises the floor, for which no repository is needed.
+            reaching: the same with the repository within reach: a stick may have to be opened.
+        """
+        self._lock = threading.Lock()
+        self._here, self._reaching, self._class = here, reaching, device_class
+
+    def vouch(self, target: str) -> Vouched:
+        """Fetch what is newest, and the release that a target names.
+
+        Raises:
+            OtaError: as ``Trust``; TOO_OLD where it is below the floor.
+        """
+        with self._lock, self._reaching() as trust:
+            trust.refresh()
+            release = trust.release(target)
+            rollout = trust.rollout(self._class)
+            trust.accept(release, rollout)
+            return Vouched(release, rollout, trust.floor().releases.get(self._class, 0))
+
+    def rollout(self) -> Rollout | None:
+        """The newest roll-out of this device's class. Raises as ``vouch``."""
+        with self._lock, self._reaching() as trust:
+            trust.refresh()
+            return trust.rollout(self._class)
+
+    def committed(self, release: Release) -> None:
+        """Raise the floor. Raises as ``vouch``."""
+        with self._lock:
+            self._here.committed(release)
+
+    def running(self) -> int | None:
+        """Counter of the newest release that was committed here."""
+        with self._lock:
+            return self._here.floor().releases.get(self._class)
+
+    def versions(self) -> tuple[int | None, int | None]:
+        """Of the newest root and timestamp that were verified here."""
+        with self._lock:
+            floor = self._here.floor()
+        seen = floor.roles.get("timestamp")
+        return floor.root or None, seen.version if seen else None
+
+
+class AcceptedRelease:
+    """The release that the update under way is about: kept, so that its trial needs no network."""
+
+    def __init__(self, folder: Path, disk: Storage | None = None) -> None:
+        self._path, self._disk = folder / FILE_NAME, disk or Disk()
+
+    def keep(self, release: Release) -> None:
+        """Durable on return. Raises OSError."""
+        replace_file(self._disk, self._path, release.model_dump_json().encode())
+
+    def read(self, target: str) -> Release:
+        """The one that was kept for this target.
+
+        Raises:
+            StoreError: there is none.
+        """
+        try:
+            with self._path.open("rb") as file:
+                return Release.parse(file.read(MAX_RELEASE_BYTES + 1), target)
+        except (OSError, TrustError) as error:
+            problem = "the accepted release cannot be read again"
+            raise StoreError(Reason.DISK, problem) from error

@@ -1,0 +1,172 @@
+"""Who answers the updater in the voice daemon: quick answers, slow work on a thread of its own."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from device.errors import DeviceError
+from ota.errors import Reason
+from services.home.presence.entities import Update
+from services.settings import Settings
+from services.voice.trial.exchange import Absent, Exchange, Loaded
+from services.voice.trial.opening import directory, manifest_of, open_generation
+from services.voice.trial.prover import Prover
+from services.voice.trial.words import Look, Proof, Prove, Question, Serve, Tell, VoiceState
+
+log = logging.getLogger(__name__)
+
+HELD_S = 300.0
+"""How long a model that passed waits to be asked to serve."""
+_QUESTION: TypeAdapter[Question] = TypeAdapter(Question)
+
+
+def reopen() -> None:
+    """Let the daemon close the box and open it with what ``current`` names."""
+    os.kill(os.getpid(), signal.SIGHUP)
+
+
+class TrialDesk:
+    """``answer`` is the socket's; ``close`` before the box closes."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        exchange: Exchange,
+        prover: Prover,
+        *,
+        due_s: Callable[[], float | None] = lambda: None,
+        safe_mode: bool = False,
+        model_version: str | None = None,
+        start_over: Callable[[], None] = reopen,
+    ) -> None:
+        """
+        Args:
+            due_s: seconds until the next timer or alarm rings.
+            model_version: what the serving bundle calls itself, to be shown.
+            start_over: the way out when a model cannot be put in beside the one that serves.
+        """
+        self._settings, self._exchange, self._prover = settings, exchange, prover
+        self._due_s, self._safe_mode = due_s, safe_mode
+        self._version, self._start_over = model_version, start_over
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._proof: Proof | None = None
+        self._held: Loaded | None = None
+        self._letting_go: threading.Timer | None = None
+        self._told = Tell()
+        self._install = ""
+
+    def answer(self, question: dict[str, Any]) -> dict[str, Any]:
+        """Answer one question; ``ValueError`` where it is none or cannot be done now."""
+        try:
+            asked = _QUESTION.validate_python(question)
+        except ValidationError:
+            raise ValueError("not a question this daemon knows") from None
+        match asked:
+            case Prove():
+                self._begin(lambda: self._prove(asked), Proof(generation=asked.generation))
+            case Serve():
+                self._serve(asked.generation)
+            case Tell():
+                self._told, self._install = asked, ""  # the wish was heard, or is out of date
+            case Look():
+                pass
+        return self.state().model_dump(mode="json")
+
+    def state(self) -> VoiceState:
+        turns, loop = self._exchange.turns, self._exchange.loop
+        return VoiceState(
+            serving=self._exchange.serving.generation,
+            speaking=self._exchange.wanted or not loop.playback.empty,
+            quiet_s=max(0.0, turns.quiet_s),
+            due_s=self._due_s(),
+            turns=turns.done,
+            failed=turns.failed,
+            safe_mode=self._safe_mode,
+            install=self._install,
+            proof=self._proof,
+        )
+
+    def shown(self) -> Update | None:
+        """For Home Assistant; None where nothing is known."""
+        installed = self._told.installed or self._version
+        if not installed:
+            return None
+        return Update(installed, self._told.latest or None, self._told.progress)
+
+    def install(self) -> None:
+        """The owner wants what is newest; the updater sees it when it looks."""
+        self._install = self._told.latest
+
+    def close(self) -> None:
+        """Give up what goes on."""
+        self._prover.stop()
+        if self._letting_go is not None:
+            self._letting_go.cancel()
+
+    def _begin(self, work: Callable[[], None], proof: Proof | None = None) -> None:
+        with self._lock:
+            if self._thread is not None and self._thread.is_alive():
+                raise ValueError("busy with another generation")
+            self._proof = proof or self._proof
+            self._thread = threading.Thread(target=work, name="linnet-trial", daemon=True)
+            self._thread.start()
+
+    def _prove(self, asked: Prove) -> None:
+        self._drop()
+        path = directory(self._settings, asked.generation)
+        try:
+            needs_mb = manifest_of(path).hardware.memory_mb
+        except DeviceError as error:
+            self._proof = Proof(
+                generation=asked.generation,
+                over=True,
+                reason=Reason.GATE_LOAD,
+                detail=str(error)[:500],
+            )
+            return
+        proof, held = self._prover.prove(asked.generation, asked.gate, path, needs_mb)
+        if held is not None:
+            self._hold(held)
+        self._proof = proof
+
+    def _serve(self, generation: str) -> None:
+        if self._exchange.serving.generation == generation:
+            return
+        self._begin(lambda: self._put_in(generation))
+
+    def _put_in(self, generation: str) -> None:
+        held = self._held
+        self._drop()
+        try:
+            if held is None or held.generation != generation:
+                held = open_generation(self._settings, generation)
+            self._exchange.put_in(held)
+        except (DeviceError, MemoryError) as error:
+            log.error("cannot be exchanged in place", extra={"reason": str(error)})
+            self._start_over()
+
+    def _hold(self, held: Loaded) -> None:
+        self._held = held
+        self._letting_go = threading.Timer(HELD_S, self._let_go)
+        self._letting_go.daemon = True
+        self._letting_go.start()
+
+    def _drop(self) -> None:
+        self._held = None
+        if self._letting_go is not None:
+            self._letting_go.cancel()
+
+    def _let_go(self) -> None:
+        """Nobody asked for it: a half gigabyte is not kept for nothing, nor a deaf box deaf."""
+        log.warning("a proven generation was not asked to serve")
+        self._held = None
+        if isinstance(self._exchange.serving.model, Absent):
+            self._start_over()
