@@ -363,8 +363,8 @@ def test_device_names_cannot_leave_their_path() -> None:
 
 @pytest.mark.parametrize("action", ["waves-9", "1/../2", "", "١"])
 def test_an_action_of_another_source_is_not_reported_here(rig: Rig, action: str) -> None:
-    with pytest.raises(ValueError, match="another source"):
-        rig.client.report(Report(action, Phase.COMMITTED))
+    rig.client.report(Report(action, Phase.COMMITTED))
+    assert rig.web.asked == []
 
 
 class Mouth:
