@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 
 from device.errors import BundleError
-from device.sound.files import read_audio, write_wav
+from device.sound.files import DiscardingSink, FileSource, read_audio, write_wav
 from device.sound.frames import Pcm
 from ota.errors import Reason
 from ota.release import Gate
@@ -17,6 +19,8 @@ from services.demo.script import RECORDINGS
 from services.language.calls import Call
 from services.language.homeview import HomeView
 from services.settings import Audio, Settings, Wake
+from services.voice.controller import State
+from services.voice.families.base import SpeechModel
 from services.voice.loop import VoiceLoop
 from services.voice.trial.exchange import Absent, Exchange, Loaded, TurnCount
 from services.voice.trial.home import RehearsalHome
@@ -26,6 +30,7 @@ from tests.support.scripted_model import LoudActivity, MarkedWake, QuietHome, Sc
 
 LIGHT_ON = Call.of("HassTurnOn", name="bed light")
 GATE = Gate(utterance="gate.wav", call='HassTurnOn {"name": "bed light"}', slower=10)
+OLD = "000001-0123456789ab"
 NAME = "000002-0123456789ab"
 LITTLE = 1  # MiB that the new one says it needs
 SAID = read_audio(RECORDINGS / "bed-light.wav")[2_400:54_400]
@@ -50,21 +55,25 @@ def prove(tmp_path: Path, loop: VoiceLoop) -> Prove:
         gate: Gate = GATE,
         *,
         memory_mb: int = 0,
+        needs_mb: int = LITTLE,
+        before: SpeechModel | None = None,
         said: Pcm = SAID,
         recognised: Callable[..., tuple[int, int]] | None = None,
     ) -> tuple[Proof, Loaded | None]:
         write_wav(tmp_path / "gate.wav", said)
 
         def open_(name: str) -> Loaded:
+            if before is not None and name == OLD:
+                return Loaded(before, name)
             if isinstance(model, Exception):
                 raise model
             return Loaded(model, name, memory_mb)
 
         # The owner's own wake word and volume have no say in it.
         settings = Settings(wake=Wake(phrase="alexa"), audio=Audio(volume=0.0))
-        exchange = Exchange(loop, Loaded(loop.model, "000001-old"), HomeView, TurnCount())
+        exchange = Exchange(loop, Loaded(loop.model, OLD), HomeView, TurnCount())
         prover = Prover(settings, exchange, open_, recognised, rehearsals=1)
-        return prover.prove(NAME, gate, tmp_path, LITTLE)
+        return prover.prove(NAME, gate, tmp_path, needs_mb)
 
     return run
 
@@ -122,6 +131,26 @@ def test_without_a_recording_only_loading_is_proved(prove: Prove) -> None:
 def test_the_gate_has_an_end(prove: Prove) -> None:
     proof, _ = prove(ScriptedModel(Script(call=LIGHT_ON)), GATE.model_copy(update={"seconds": 0.1}))
     assert proof.reason is Reason.GATE_TIME
+
+
+def test_without_room_for_two_the_old_one_makes_room_and_comes_back_after_a_bad_one(
+    prove: Prove, loop: VoiceLoop
+) -> None:
+    served, hearing = loop.model, threading.Event()
+    silence = FileSource(np.zeros(160, np.float32), loop.clock, lambda: not hearing.is_set())
+    thread = threading.Thread(target=loop.run, args=(silence, DiscardingSink()))
+    thread.start()
+    try:
+        proof, held = prove(ScriptedModel(), needs_mb=2**40, before=served)
+        assert (proof.reason, proof.beside, held) == (Reason.GATE_CALL, False, None)
+        assert proof.p95_before_ms is not None, "measured before it went"
+        deadline = time.monotonic() + 10
+        while loop.model is not served or loop.state is not State.IDLE:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    finally:
+        hearing.set()
+        thread.join()
 
 
 def test_the_home_of_the_test_has_no_way_out() -> None:
