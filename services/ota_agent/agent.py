@@ -126,8 +126,10 @@ class Agent:
         """Bytes that are here, and all of them."""
         self.waits = ""
         """What the update waits for."""
-        self.fault = ""
+        self.unanswered = ""
         """Why the source could not be asked last time."""
+        self.undone = ""
+        """Why the owner's last wish could not be done."""
         self.polled: datetime | None = None
 
     def run(self, beat: Callable[[], object] = lambda: None) -> None:
@@ -176,9 +178,13 @@ class Agent:
         self._poll_at = min(self._poll_at, self._p.clock() + within_s * self._p.chance())
 
     def defer(self, seconds: float, why: str) -> Deferral:
-        """Keep the wish to wait; what is kept."""
+        """Keep the wish to wait; what is kept. ``ValueError`` where it cannot be."""
         kept = self.deferral().asked(self._p.local().timestamp(), seconds, why)
-        self._deferrals.save(kept)
+        try:
+            self._p.deferral.parent.mkdir(parents=True, exist_ok=True)
+            self._deferrals.write(kept)
+        except OSError as error:
+            raise ValueError(f"cannot be kept: {error.strerror}") from error
         return kept
 
     def deferral(self) -> Deferral:
@@ -218,11 +224,11 @@ class Agent:
         try:
             wanted = self._p.source.poll()
         except OtaError as error:
-            self.fault = f"{error.reason.name}: {error}"
-            log.warning("the source could not be asked", extra={"reason": self.fault[:300]})
+            self.unanswered = f"{error.reason.name}: {error}"
+            log.warning("the source could not be asked", extra={"reason": self.unanswered[:300]})
             self._poll_at = min(self._poll_at, self._p.clock() + RETRY_S * spread)
             return ledger
-        self._wanted, self.fault, self.polled = wanted, "", self._p.local()
+        self._wanted, self.unanswered, self.polled = wanted, "", self._p.local()
         return self._p.journal.change(lambda now: self._assigned(now, wanted))
 
     def _assigned(self, ledger: Ledger, wanted: Assignment | None) -> Ledger:
@@ -271,11 +277,11 @@ class Agent:
 
     def _obey(self, ledger: Ledger) -> Ledger:
         while not self._wishes.empty():
-            wish = self._wishes.get_nowait()
+            wish, self.undone = self._wishes.get_nowait(), ""
             try:
                 ledger = self._fulfil(wish, ledger)
             except (OtaError, SocketError) as error:
-                self.fault = f"{wish.do}: {error}"
+                self.undone = f"{wish.do}: {error}"
                 log.error("cannot be done", extra={"wish": wish.do, "reason": str(error)[:300]})
         return ledger
 
@@ -299,7 +305,7 @@ class Agent:
         target = f"models/{self._p.device_class}/{release}/release.json" if release else None
         target = target or self._p.rollouts.newest()
         if target is None:
-            self.fault = "install: there is no roll-out for this class"
+            self.undone = "install: there is no roll-out for this class"
             return self._p.journal.read()
         action = f"{OWNER}{int(self._p.local().timestamp())}"
         wanted = Assignment(action, target, "now", forced=True)

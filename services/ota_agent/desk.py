@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -55,7 +56,7 @@ _QUESTION: TypeAdapter[Question] = TypeAdapter(Question)
 class AgentDesk:
     """``answer`` is the socket's."""
 
-    def __init__(self, agent: Agent, generations: Generations, read: Any) -> None:
+    def __init__(self, agent: Agent, generations: Generations, read: Callable[[], Ledger]) -> None:
         """Args: read: the journal's ledger."""
         self._agent, self._generations, self._read = agent, generations, read
 
@@ -87,7 +88,7 @@ class AgentDesk:
             "bytes": {"here": done, "all": total},
             "waits": agent.waits or None,
             "deferred_until": deferral.until or None,
-            "fault": agent.fault or None,
+            "fault": agent.undone or agent.unanswered or None,
             "asked": agent.polled.isoformat(timespec="seconds") if agent.polled else None,
         }
 

@@ -26,6 +26,7 @@ from services.voice.trial.words import Proof, VoiceState
 log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
+QUIET_LOOK_S = 5.0
 HOLD_S = 60.0
 GONE_S = 30.0
 """Silence of the voice daemon that means more than a restart of it."""
@@ -164,7 +165,7 @@ class Effects:
             if found != why:
                 log.info("waits", extra={"why": found})
             why = found
-            cancel.sleep(LOOK_S)
+            cancel.sleep(QUIET_LOOK_S)
 
     def _why_not_now(self, update: Update) -> str | None:
         try:

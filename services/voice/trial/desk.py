@@ -16,8 +16,8 @@ from ota.errors import Reason
 from services.home.presence.entities import Update
 from services.settings import Settings
 from services.voice.trial.exchange import Absent, Exchange, Loaded
-from services.voice.trial.opening import directory, manifest_of, open_generation
-from services.voice.trial.prover import Prover
+from services.voice.trial.opening import directory, manifest_of
+from services.voice.trial.prover import Open, Prover
 from services.voice.trial.words import Look, Proof, Prove, Question, Serve, Tell, VoiceState
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,7 @@ class TrialDesk:
         exchange: Exchange,
         prover: Prover,
         *,
+        open_: Open,
         due_s: Callable[[], float | None] = lambda: None,
         safe_mode: bool = False,
         model_version: str | None = None,
@@ -48,11 +49,13 @@ class TrialDesk:
     ) -> None:
         """
         Args:
+            open_: opens a generation by its name; may raise DeviceError.
             due_s: seconds until the next timer or alarm rings.
             model_version: what the serving bundle calls itself, to be shown.
             start_over: the way out when a model cannot be put in beside the one that serves.
         """
         self._settings, self._exchange, self._prover = settings, exchange, prover
+        self._open = open_
         self._due_s, self._safe_mode = due_s, safe_mode
         self._version, self._start_over = model_version, start_over
         self._lock = threading.Lock()
@@ -147,7 +150,7 @@ class TrialDesk:
         self._drop()
         try:
             if held is None or held.generation != generation:
-                held = open_generation(self._settings, generation)
+                held = self._open(generation)
             self._exchange.put_in(held)
         except (DeviceError, MemoryError) as error:
             log.error("cannot be exchanged in place", extra={"reason": str(error)})

@@ -84,7 +84,10 @@ def _others(settings: Settings) -> Iterator[Path]:
 
 def _opened(settings: Settings, path: Path) -> Loaded:
     model = settings.model.model_copy(update={"bundle": path})
-    found = load_model(settings.model_copy(update={"model": model}))
+    try:
+        found = load_model(settings.model_copy(update={"model": model}))
+    except ValueError as error:  # its hashes are right and its content is not
+        raise BundleError(str(path), str(error), "install another") from error
     manifest = manifest_of(path)
     installed = path.parent == settings.model.generations / "gen"
     return Loaded(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import ExitStack
+from functools import partial
 from importlib.util import find_spec
 
 from device.sound.frames import Pcm
@@ -26,13 +27,12 @@ def open_desk(
     settings: Settings, exchange: Exchange, timers: Desk, makeshift: bool, opened: ExitStack
 ) -> TrialDesk:
     """A desk, and its socket where updates are switched on; ``opened`` closes both."""
-    prover = Prover(
-        settings, exchange, lambda name: open_generation(settings, name), judge_of_speech()
-    )
+    open_ = partial(open_generation, settings)
     desk = TrialDesk(
         settings,
         exchange,
-        prover,
+        Prover(settings, exchange, open_, judge_of_speech()),
+        open_=open_,
         due_s=lambda: due_s(timers),
         safe_mode=makeshift,
         model_version=bundle_version(settings),
