@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from ota.delta import apply
 from ota.errors import OtaError, Reason, TransferError, TrustError
 from ota.release import Content, Delta, Release
+from ota.storage import disk_refusals
 from ota.store import Store
 from ota.transfer import ContentSource
 
@@ -71,17 +72,17 @@ def fetch_release(
 
     Raises:
         TransferError, TrustError: a content cannot be had, or is not what is signed.
-        StoreError: no room.
-        OSError: the disk refuses.
+        StoreError: no room, or the disk refuses.
     """
-    needs = plan_fetch(release, store, deltas=deltas)
-    store.want(_wanted(release, needs))
-    largest = max((need.cost for need in needs if need.delta), default=0)
-    store.require_room(sum(_left(need.content, store) for need in needs) + largest)
-    for need in needs:
-        if need.delta is None or not _by_delta(need, need.delta, store, source, whole_files):
-            source.fetch(need.content, store)
-        on_content(need)
+    with disk_refusals():
+        needs = plan_fetch(release, store, deltas=deltas)
+        store.want(_wanted(release, needs))
+        largest = max((need.cost for need in needs if need.delta), default=0)
+        store.require_room(sum(_left(need.content, store) for need in needs) + largest)
+        for need in needs:
+            if need.delta is None or not _by_delta(need, need.delta, store, source, whole_files):
+                source.fetch(need.content, store)
+            on_content(need)
 
 
 def _wanted(release: Release, needs: Iterable[Need]) -> Iterable[str]:

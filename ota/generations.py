@@ -17,7 +17,6 @@ is whom to believe (``ota.trust``).
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import os
@@ -31,7 +30,7 @@ from device.bundle import MANIFEST_NAME, Bundle, Manifest, RuntimeTooOld, Stored
 from device.errors import BundleError
 from ota.errors import Reason, StoreError, TrustError
 from ota.release import Release
-from ota.storage import Disk, Storage
+from ota.storage import Disk, Storage, disk_reason
 from ota.store import Store, matches
 
 _NAME = re.compile(r"(\d{6})-([0-9a-f]{12})")
@@ -283,14 +282,15 @@ class Generations:
                 for stale in self._gen.glob(".draft-*"):
                     self._disk.remove(stale)
                 yield
+        except GenerationError:
+            raise
+        except StoreError as error:
+            raise GenerationError(str(error), error.reason) from error
         except BlockingIOError as error:
             raise GenerationError(f"{self.root}: busy with another install; wait") from error
         except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            raise GenerationError(
-                f"{error.filename or self.root}: {error.strerror}",
-                Reason.NO_ROOM if full else Reason.DISK,
-            ) from error
+            problem = f"{error.filename or self.root}: {error.strerror}"
+            raise GenerationError(problem, disk_reason(error)) from error
 
     def _target(self, link: str) -> Path | None:
         try:

@@ -1,18 +1,15 @@
-"""What deltas save: ``python -m ota.measure_delta OLD NEW [--json]``.
+"""What deltas save between two files or two bundles.
 
-OLD and NEW are two files or two bundles. Every file of NEW is made from the file of that name in
-OLD, applied again and judged; a file that is new or whose delta saves too little counts in full.
+Every file of the new one is made from the file of that name in the old one, applied again and
+judged; a file that is new or whose delta saves too little counts in full.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import resource
-import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from ota.delta import WORTH, apply
@@ -69,11 +66,6 @@ class Report:
     percent: float
     peak_memory_mb: int
 
-    def __str__(self) -> str:
-        rows = [(f.file, f.delta_bytes, f.percent) for f in self.files]
-        rows.append(("to send", self.to_send, self.percent))
-        return "\n".join(f"{name:24} {count:>12,} {share:>7} %" for name, count, share in rows)
-
 
 def report(old: Path, new: Path) -> Report:
     """Measure two files, or every file of two bundles."""
@@ -92,17 +84,3 @@ def report(old: Path, new: Path) -> Report:
         round(100 * (full - saved) / max(full, 1), 2),
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     )
-
-
-def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m ota.measure_delta", description=__doc__)
-    parser.add_argument("old", type=Path)
-    parser.add_argument("new", type=Path)
-    parser.add_argument("--json", action="store_true")
-    args = parser.parse_args(arguments)
-    found = report(args.old, args.new)
-    sys.stdout.write((json.dumps(asdict(found)) if args.json else str(found)) + "\n")
-
-
-if __name__ == "__main__":
-    main()

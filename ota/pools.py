@@ -1,12 +1,14 @@
-"""HTTP connections, over the proxies that the environment names."""
+"""HTTP connections, over the proxies that the environment names, and where they may be sent on."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
+
+MAX_URL = 2048
 
 
 class Pools:
@@ -32,3 +34,19 @@ class Pools:
                 else urllib3.PoolManager(ca_certs=self._ca_file)
             )
         return self._pools[proxy]
+
+
+def redirected(url: str, location: str) -> str | None:
+    """Where a redirect leads; None where it must not be followed.
+
+    Never from https to http, to another scheme, or with a name and password in the address.
+    """
+    if not location or len(location) > MAX_URL:
+        return None
+    try:
+        target = urljoin(url, location)
+        old, new = urlsplit(url), urlsplit(target)
+        allowed = new.scheme in (("https",) if old.scheme == "https" else ("https", "http"))
+        return target if allowed and new.hostname and "@" not in new.netloc else None
+    except ValueError:
+        return None

@@ -6,10 +6,15 @@ never synced.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
+
+from ota.errors import Reason, StoreError
 
 BLOCK = 2**20
 
@@ -46,6 +51,9 @@ class Storage(Protocol):
 
     def sync_directory(self, path: Path) -> None:
         """Make the names in a directory durable."""
+
+    def free(self, path: Path) -> int:
+        """Bytes that may still be written at a place, which need not be there yet."""
 
 
 class Disk:
@@ -104,6 +112,10 @@ class Disk:
         finally:
             os.close(descriptor)
 
+    def free(self, path: Path) -> int:
+        found = os.statvfs(next(place for place in (path, *path.parents) if place.is_dir()))
+        return found.f_bavail * found.f_frsize
+
 
 def replace_file(disk: Storage, path: Path, data: bytes) -> None:
     """Put ``data`` at ``path`` so that after a power cut there is the old file or the new.
@@ -115,3 +127,18 @@ def replace_file(disk: Storage, path: Path, data: bytes) -> None:
     disk.write(draft, data)
     disk.rename(draft, path)
     disk.sync_directory(path.parent)
+
+
+def disk_reason(error: OSError) -> Reason:
+    """What to count a disk's refusal as."""
+    return Reason.NO_ROOM if error.errno in (errno.ENOSPC, errno.EDQUOT) else Reason.DISK
+
+
+@contextmanager
+def disk_refusals() -> Iterator[None]:
+    """Let the disk's errors out as ``StoreError``."""
+    try:
+        yield
+    except OSError as error:
+        problem = f"{error.filename or 'disk'}: {error.strerror}"
+        raise StoreError(disk_reason(error), problem) from error

@@ -114,16 +114,6 @@ class Store:
         self.disk.copy(source, self.part(pinned.sha256))
         return self.admit(pinned)
 
-    def share(self, source: Path, pinned: Pinned) -> None:
-        """Make a generation's own file a content, without a copy; what is here stays.
-
-        For generations from before there was a store: deltas start from contents.
-        """
-        if not self.has(pinned) and matches(source, pinned):
-            self.prepare()
-            self.disk.hard_link(source, self.path(pinned.sha256))
-            self.disk.sync_directory(self.root)
-
     def remove(self, sha256: str) -> None:
         """Remove a content; generations that hold it keep it."""
         self.disk.remove(self.path(sha256))
@@ -162,19 +152,13 @@ class Store:
             self.disk.make_directory(self.root)
             self.disk.sync_directory(self.root.parent)
 
-    def room(self) -> int:
-        """Bytes that may still be written here."""
-        place = next(p for p in (self.root, *self.root.parents) if p.is_dir())
-        found = os.statvfs(place)
-        return found.f_bavail * found.f_frsize
-
     def require_room(self, needed: int) -> None:
         """Refuse to begin what cannot be finished.
 
         Raises:
             StoreError: fewer than ``needed`` bytes are free.
         """
-        free = self.room()
+        free = self.disk.free(self.root)
         if free < needed:
             raise StoreError(Reason.NO_ROOM, f"{self.root}: needs {needed} bytes, {free} are free")
 

@@ -24,7 +24,7 @@ from urllib3.exceptions import HTTPError
 
 from ota import transfer_plan as plan
 from ota.errors import Reason, TransferError, TrustError
-from ota.pools import Pools
+from ota.pools import MAX_URL, Pools, redirected
 from ota.storage import BLOCK
 from ota.store import Pinned, Store
 from ota.transfer_rate import SlowWatch, TokenBucket
@@ -158,7 +158,7 @@ class HttpSource:
         url = f"{self._mirrors[ask.mirror]}/{pinned.sha256}"
         try:
             response = _interruptible(lambda: self._open(url, ask.start), self._cancel)
-        except HTTPError:
+        except (HTTPError, ValueError, OSError):  # ValueError: an address that cannot be one
             return plan.broke(progress)
         if response is None:
             return plan.ruled_out(progress, ask.mirror, Reason.REFUSED)
@@ -191,7 +191,7 @@ class HttpSource:
             if not isinstance(verdict, plan.Elsewhere):
                 return response
             response.close()
-            target = plan.redirected(url, verdict.location)
+            target = redirected(url, verdict.location)
             if target is None:
                 return None
             url = target
@@ -262,15 +262,26 @@ def _interruptible(
         TransferError: cancelled; the answer, if one still comes, is closed unread.
     """
     results: queue.SimpleQueue[urllib3.BaseHTTPResponse | Exception | None] = queue.SimpleQueue()
-    abandoned = TransferError(Reason.CANCELLED, "cancelled")
+    lock, given_up = threading.Lock(), False
 
     def open_it() -> None:
         try:
-            results.put(opening())
-        except HTTPError as error:
+            found = opening()
+        except Exception as error:  # noqa: BLE001  raised where it is waited for
             results.put(error)
+            return
+        with lock:
+            if given_up and found is not None:
+                found.close()
+            results.put(found)
 
-    with cancel.interrupting(lambda: results.put(abandoned)):
+    def give_up() -> None:
+        nonlocal given_up
+        with lock:
+            given_up = True
+            results.put(TransferError(Reason.CANCELLED, "cancelled"))
+
+    with cancel.interrupting(give_up):
         threading.Thread(target=open_it, name="linnet-transfer", daemon=True).start()
         found = results.get()
     if isinstance(found, Exception):
@@ -317,7 +328,7 @@ def _checked(mirror: str) -> str:
     parts = urlsplit(mirror)
     if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
         raise ValueError("a mirror is an http or https address without a name and password")
-    if parts.query or parts.fragment or len(mirror) > plan.MAX_URL:
+    if parts.query or parts.fragment or len(mirror) > MAX_URL:
         raise ValueError("a mirror's address ends in a path")
     return mirror.rstrip("/")
 

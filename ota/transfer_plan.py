@@ -17,12 +17,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from urllib.parse import urljoin, urlsplit
 
 from ota.errors import Reason
 
 MAX_REDIRECTS = 5
-MAX_URL = 2048
 _RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15}|\*)")
 
 
@@ -212,22 +210,6 @@ def retry_after(value: str, now: datetime) -> float | None:
         return None
     when = when if when.tzinfo else when.replace(tzinfo=timezone.utc)
     return max(0.0, (when - now).total_seconds())
-
-
-def redirected(url: str, location: str) -> str | None:
-    """Where a redirect leads; None where it must not be followed.
-
-    Never from https to http, to another scheme, or with a name and password in the address.
-    """
-    if not location or len(location) > MAX_URL:
-        return None
-    try:
-        target = urljoin(url, location)
-        old, new = urlsplit(url), urlsplit(target)
-        allowed = new.scheme in (("https",) if old.scheme == "https" else ("https", "http"))
-        return target if allowed and new.hostname and "@" not in new.netloc else None
-    except ValueError:
-        return None
 
 
 def received(progress: Progress, ask: Ask, at: int, count: int, limits: Limits) -> Progress:

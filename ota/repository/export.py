@@ -29,7 +29,7 @@ def export_release(shelf: Shelf, target: str, out: Path) -> Exported:
     """Write a published release as a directory, or as an archive where ``out`` ends in ``.tar``.
 
     Deltas are left out: the stick has room, and may meet a device of any release. It is good for
-    as long as the metadata on it: refresh them before.
+    as long as the metadata on it; ``Publisher.lasting`` gives them more life.
 
     Raises:
         PublishError: the release is not published, a file is missing or damaged, or ``out`` is

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from securesystemslib.signer import Signer
 from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, Timestamp
 
 from ota.repository.errors import PublishError
@@ -63,6 +64,8 @@ class Publisher:
         self.shelf = Shelf(root, disk)
         self.now = now
         self._given, self._passphrase = tuple(keys), passphrase
+        self._at_least = timedelta()
+        self._signers: dict[str, Signer] = {}
 
     @contextmanager
     def working(self) -> Iterator[Publisher]:
@@ -89,7 +92,7 @@ class Publisher:
         metadata = staged or published or first_delegate(role, self.now)
         if staged is None and published is not None:
             metadata.signed.version += 1
-        metadata.signed.expires = (self.now + life(role)).replace(microsecond=0)
+        metadata.signed.expires = self._until(role)
         change(metadata.signed)
         self.stage(role, metadata)
 
@@ -132,9 +135,44 @@ class Publisher:
             self.draft(role, lambda _: None)
         return self.sign(anyway=True)
 
+    @contextmanager
+    def lasting(self, at_least: timedelta) -> Iterator[None]:
+        """Inside, everything that online keys sign is out with at least this much life.
+
+        For sticks. Afterwards it is signed again with the usual life, so that nobody online is
+        shown old metadata for longer than that.
+
+        Raises:
+            PublishError: an online key is not here.
+        """
+        try:
+            self._at_least = at_least
+            self._sign_online()
+            yield
+        finally:
+            self._at_least = timedelta()
+            self._sign_online()
+
+    def _sign_online(self) -> None:
+        if ROLLOUT in self.shelf.current():
+            self.draft(ROLLOUT, lambda _: None)
+        outcome = self.sign(anyway=True)
+        lacking = [need.role for need in outcome.waiting if need.role in (*ONLINE, ROLLOUT)]
+        if lacking:
+            raise PublishError(f"the keys of {', '.join(lacking)} are needed for this")
+
     def expiries(self) -> dict[str, str]:
         """When each published role expires: ISO 8601, by role."""
         return {r: m.signed.expires.isoformat() for r, m in self.shelf.current().items()}
+
+    def discard(self, role: str) -> Outcome:
+        """Take a staged change back. Raises PublishError where nothing of the role is staged."""
+        staged = self.shelf.waiting()
+        if role not in staged:
+            known = ", ".join(staged) or "nothing"
+            raise PublishError(f"{role!r} is not staged; staged: {known}")
+        self.shelf.unstage([role])
+        return Outcome((), tuple(self.needed()))
 
     def needed(self) -> list[Need]:
         """The signatures that staged metadata lack, or that hold them back."""
@@ -213,7 +251,10 @@ class Publisher:
         """Sign with every key given or at hand that is among ``keyids``; whether any was new."""
         wanted = [key for key in self._hand(keyids) if key.keyid not in metadata.signatures]
         for key in wanted:
-            metadata.sign(key.signer(self._passphrase), append=True)
+            # Once for each key: a passphrase is asked for, or a token is touched.
+            if key.keyid not in self._signers:
+                self._signers[key.keyid] = key.signer(self._passphrase)
+            metadata.sign(self._signers[key.keyid], append=True)
         return bool(wanted)
 
     def _hand(self, keyids: set[str]) -> list[KeyFile]:
@@ -227,7 +268,9 @@ class Publisher:
         return left < life(role) / 2
 
     def _until(self, role: str) -> datetime:
-        return (self.now + life(role)).replace(microsecond=0)
+        lasting = role in (*ONLINE, ROLLOUT)
+        given = max(life(role), self._at_least) if lasting else life(role)
+        return (self.now + given).replace(microsecond=0)
 
 
 def _next(world: Mapping[str, AnyMetadata], role: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,7 @@ class Shelf:
         """Put metadata where signatures are gathered."""
         replace_file(self.disk, self.staged / f"{role}.json", _bytes(metadata))
 
-    def unstage(self, roles: Mapping[str, AnyMetadata]) -> None:
+    def unstage(self, roles: Iterable[str]) -> None:
         """Remove what is published, or not wanted any more."""
         for role in roles:
             self.disk.remove(self.staged / f"{role}.json")

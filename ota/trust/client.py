@@ -31,11 +31,11 @@ from ota.errors import Reason, StoreError, TrustError
 from ota.layout import Addresses
 from ota.release import MAX_RELEASE_BYTES, Compat, Release, class_of
 from ota.rollout.rollout import MAX_ROLLOUT_BYTES, Rollout, rollout_target
-from ota.storage import Disk, Storage, replace_file
+from ota.storage import Disk, Storage, disk_refusals, replace_file
 from ota.trust import clock
 from ota.trust.fetcher import BoundedFetcher
 from ota.trust.floor import Floor, FloorFile, accept
-from ota.trust.refusals import disk_refusals, refusal
+from ota.trust.refusals import refusal
 from ota.trust.updater import DurableUpdater
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from urllib.parse import urljoin, urlsplit
 
 import urllib3
 from tuf.api.exceptions import (
@@ -24,7 +23,7 @@ from tuf.api.exceptions import (
 from tuf.ngclient import FetcherInterface
 from urllib3.response import BaseHTTPResponse
 
-from ota.pools import Pools
+from ota.pools import Pools, redirected
 
 BLOCK = 2**14
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -111,7 +110,10 @@ class BoundedFetcher(FetcherInterface):
             if response.status not in _REDIRECTS or not location:
                 return response
             response.close()
-            url = _redirected(url, location)
+            target = redirected(url, location)
+            if target is None:
+                raise DownloadError("redirected to where it must not lead")
+            url = target
         raise DownloadError(f"more than {self.limits.redirects} redirects")
 
     def _pieces(self, response: BaseHTTPResponse, started: float) -> Iterator[bytes]:
@@ -133,14 +135,6 @@ class BoundedFetcher(FetcherInterface):
                 response.release_conn()
             else:
                 response.close()
-
-
-def _redirected(url: str, location: str) -> str:
-    target = urljoin(url, location)
-    before, after = urlsplit(url).scheme, urlsplit(target).scheme
-    if after != before and (before, after) != ("http", "https"):
-        raise DownloadError("redirected to another scheme")
-    return target
 
 
 def _date(response: BaseHTTPResponse) -> datetime | None:

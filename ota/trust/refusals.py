@@ -5,9 +5,6 @@ Its texts may quote what a server sent, so none is passed on: the role and the k
 
 from __future__ import annotations
 
-import errno
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 
 from tuf.api.exceptions import (
@@ -22,7 +19,7 @@ from tuf.api.exceptions import (
     UnsignedMetadataError,
 )
 
-from ota.errors import OtaError, Reason, StoreError, TransferError, TrustError
+from ota.errors import OtaError, Reason, TransferError, TrustError
 from ota.trust.clock import expired
 
 _KINDS: tuple[tuple[type[Exception], str], ...] = (
@@ -32,16 +29,6 @@ _KINDS: tuple[tuple[type[Exception], str], ...] = (
     (DownloadLengthMismatchError, "larger than it may be"),
     (RepositoryError, "not valid metadata"),
 )
-
-
-@contextmanager
-def disk_refusals() -> Iterator[None]:
-    """Let the disk's errors out as ``StoreError``."""
-    try:
-        yield
-    except OSError as error:
-        reason = Reason.NO_ROOM if error.errno == errno.ENOSPC else Reason.DISK
-        raise StoreError(reason, f"{error.filename or 'disk'}: {error.strerror}") from error
 
 
 def refusal(

@@ -11,16 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
-
 from services.commands.common import UsageError, add_json
 from services.exit_codes import ExitCode
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from ota.repository.publisher import Outcome, Publisher
     from ota.repository.quorum import Need
 
-M = TypeVar("M", bound=BaseModel)
+M = TypeVar("M", bound="BaseModel")
 
 PASSPHRASE = "LINNET_KEY_PASSPHRASE"  # noqa: S105  the variable's name
 
@@ -73,6 +73,8 @@ def passphrase(name: str) -> bytes:
 
 def checked(model: type[M], **fields: object) -> M:
     """A model of what the options say. Raises UsageError, naming the field."""
+    from pydantic import ValidationError
+
     try:
         return model.model_validate(fields)
     except ValidationError as error:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+from contextlib import nullcontext
+from datetime import timedelta
 from pathlib import Path
 
+from services.commands.common import positive
 from services.exit_codes import ExitCode
 from services.fleet.common import add_class, add_repository, publisher_of
 
@@ -17,6 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", type=Path, metavar="OUT", help="directory or .tar to make")
     add_class(parser)
     parser.add_argument("--release", required=True, metavar="R", help="its name, as 2026.3")
+    parser.add_argument(
+        "--days",
+        type=positive,
+        metavar="N",
+        help="how long it should be good at least (default: as long as what is published); "
+        "needs the online keys",
+    )
     add_repository(parser)
 
 
@@ -25,8 +35,10 @@ def run(args: argparse.Namespace) -> int:
 
     target = f"models/{args.device_class}/{args.release}/release.json"
     with publisher_of(args) as publisher:
-        done = export_release(publisher.shelf, target, args.out)
-        until = min(publisher.expiries().values())
+        lasting = publisher.lasting(timedelta(days=args.days)) if args.days else nullcontext()
+        with lasting:
+            done = export_release(publisher.shelf, target, args.out)
+            until = min(publisher.expiries().values())
     if args.json:
         row = {"target": target, "files": done.files, "bytes": done.bytes, "until": until}
         print(json.dumps(row))

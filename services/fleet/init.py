@@ -23,6 +23,10 @@ _ROLES = {
     "online": "signs snapshot and timestamp each day, by itself",
     "rollout": "signs roll-outs (default: the online key)",
 }
+_ADVICE = (
+    "move {keys}/root.pem and targets.pem, each with a copy of its .pub, to a stick in a drawer; "
+    "they are needed for new keys and classes only (--key STICK/root.pub)"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,8 +64,10 @@ def run(args: argparse.Namespace) -> int:
     with publisher.working():
         check_new(publisher, args.classes)  # before keys are made
         outcome = found(publisher, _founders(args, publisher))
-    root = publisher.shelf.public / METADATA / "1.root.json"
-    return say(args, publisher, outcome, root=str(root))
+    facts = {"root": str(publisher.shelf.public / METADATA / "1.root.json")}
+    if not args.root:
+        facts["advice"] = _ADVICE.format(keys=publisher.shelf.keys)
+    return say(args, publisher, outcome, **facts)
 
 
 def _founders(args: argparse.Namespace, publisher: Publisher) -> Founders:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import random
 import struct
 import tracemalloc
@@ -20,8 +21,9 @@ from ota.delta_blocks import BLOCK, DeltaError, Method, decoded, encoded
 from ota.delta_layout import Pair, pairs, tensors
 from ota.delta_make import make_delta, plan_cuts
 from ota.errors import TrustError
-from ota.measure_delta import main as measure_delta
 from ota.store import Store
+from services.cli import main
+from services.exit_codes import ExitCode
 from tests.support.fine_tune import fine_tune
 
 LM = Path(__file__).parents[2] / "bundles/linnet_mini-en/lm.onnx"
@@ -262,11 +264,20 @@ def test_cuts_cover_a_file_without_gap_or_overlap(
 def test_the_command_says_what_two_bundles_cost(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name, text in (("old", b"weights" * 500), ("new", b"Weights" * 500)):
+    rng = random.Random(6)
+    same, old, new = (rng.randbytes(9000) for _ in range(3))
+    for name, voice in (("old", old), ("new", old[:-9] + new[:9])):
         (tmp_path / name).mkdir()
-        write(tmp_path / name / "voice.bin", text)
-    write(tmp_path / "new/more.bin", b"new" * 100)
-    measure_delta([str(tmp_path / "old"), str(tmp_path / "new")])
-    said = capsys.readouterr().out
-    assert "voice.bin" in said
-    assert "to send" in said
+        write(tmp_path / name / "same.bin", same)
+        write(tmp_path / name / "voice.bin", voice)
+    write(tmp_path / "new/more.bin", new)
+    both = [str(tmp_path / "old"), str(tmp_path / "new")]
+    assert main(["fleet", "delta", *both, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    rows = {row["file"]: row["delta_bytes"] for row in found["files"]}
+    assert rows["same.bin"] == 0
+    assert 0 < rows["voice.bin"] < 500
+    assert found["to_send"] == rows["voice.bin"] + 9000
+    assert main(["fleet", "delta", *both]) == 0
+    assert "to send" in capsys.readouterr().out
+    assert main(["fleet", "delta", both[0], str(tmp_path / "none")]) == ExitCode.USAGE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from ota.errors import OtaError, Reason, StoreError, TransferError
 from ota.fetching import cost, fetch_release, plan_fetch
 from ota.generations import Generations
 from ota.release import Content, Delta, Release
+from ota.storage import Disk
 from ota.store import Pinned, Store
 from ota.transfer import HttpSource
 from ota.transfer_plan import Limits
@@ -167,6 +169,18 @@ def test_a_fetch_that_was_cut_keeps_what_it_has_through_a_collection(
     shelf.asked.clear()
     fetch_release(publisher.after, generations.store, shelf, deltas=False)
     assert shelf.asked == [last]
+
+
+def test_a_disk_that_fills_up_meanwhile_is_named(
+    publisher: Publisher, generations: Generations, shelf: Shelf
+) -> None:
+    class Full(Disk):
+        def append(self, path: Path, data: bytes) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    with pytest.raises(StoreError) as caught:
+        fetch_release(publisher.after, Store(generations.store.root, Full()), shelf)
+    assert caught.value.reason is Reason.NO_ROOM
 
 
 @pytest.mark.parametrize("reason", [Reason.CANCELLED, Reason.BYTE_BUDGET])

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from device.bundle import Bundle, BundleError
+from ota.errors import Reason
 from ota.generations import GenerationError, Generations
+from ota.storage import Disk
 from tests.support.tiny_bundle import write_bundle
 
 
@@ -102,6 +104,18 @@ def test_two_installs_at_once_are_refused(generations: Generations, tmp_path: Pa
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(GenerationError, match="another install"):
             generations.install(bundle(tmp_path, "b"))
+
+
+def test_a_bundle_that_does_not_fit_the_disk_is_not_begun(tmp_path: Path) -> None:
+    class Small(Disk):
+        def free(self, path: Path) -> int:
+            return 100
+
+    generations = Generations(tmp_path / "models", Small())
+    with pytest.raises(GenerationError, match="100 are free") as caught:
+        generations.install(bundle(tmp_path, "a"))
+    assert caught.value.reason is Reason.NO_ROOM
+    assert not (generations.root / "store").exists()
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -102,6 +102,28 @@ def test_an_old_stick_is_refused(stick: Path, publisher: Publisher, tmp_path: Pa
     assert caught.value.reason in (Reason.UNTRUSTED, Reason.CLOCK)
 
 
+def test_a_stick_made_to_last_outlives_what_is_online(publisher: Publisher, tmp_path: Path) -> None:
+    with publisher.lasting(timedelta(days=30)):
+        export_release(publisher.shelf, TARGET, tmp_path / "stick")
+    assert installed(tmp_path / "stick", publisher, tmp_path / "home", after=timedelta(days=20))
+    online = publisher.shelf.current()
+    assert online["timestamp"].signed.expires == NOW + timedelta(days=1)
+    assert online["rollout"].signed.expires == NOW + timedelta(days=7)
+    with pytest.raises(TrustError):
+        installed(publisher.shelf.public, publisher, tmp_path / "late", after=timedelta(days=20))
+
+
+def test_a_stick_is_too_old_for_a_device_that_was_online_since(
+    publisher: Publisher, tmp_path: Path
+) -> None:
+    with publisher.lasting(timedelta(days=30)):
+        export_release(publisher.shelf, TARGET, tmp_path / "stick")
+    installed(publisher.shelf.public, publisher, tmp_path / "home")
+    with pytest.raises(TrustError) as caught:
+        installed(tmp_path / "stick", publisher, tmp_path / "home")
+    assert caught.value.reason is Reason.UNTRUSTED
+
+
 def test_a_stick_of_another_fleet_is_refused(publisher: Publisher, tmp_path: Path) -> None:
     other = Publisher(tmp_path / "other", now=NOW)
     other.shelf.make()
@@ -183,8 +205,10 @@ def test_the_command_writes_a_stick(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert main(["fleet", "publish", bundle, "--class", CLASS, "--release", "1.0", *place]) == 0
     capsys.readouterr()
     out = str(tmp_path / "stick.tar")
-    assert main(["fleet", "export", out, "--class", CLASS, "--release", "1.0", *place]) == 0
+    release = ["--class", CLASS, "--release", "1.0", "--days", "14"]
+    assert main(["fleet", "export", out, *release, *place]) == 0
     said = json.loads(capsys.readouterr().out)
+    assert datetime.fromisoformat(said["until"]) > datetime.now(timezone.utc) + timedelta(days=13)
     assert said["target"] == TARGET
     with open_repository(Path(out)) as repository:
         assert repository.open("metadata/timestamp.json") is not None

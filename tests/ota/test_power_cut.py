@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from device.bundle import Bundle
 from device.errors import BundleError
 from ota.generations import Generations
 from tests.support.crash_disk import CrashDisk, every_cut
+from tests.support.in_memory import memory_directory
 from tests.support.tiny_bundle import write_bundle
 
 Action = Callable[[Generations, Path], object]
@@ -28,10 +27,8 @@ def rollback(generations: Generations, bundle: Path) -> object:
 
 @pytest.fixture
 def tmp_path() -> Iterator[Path]:
-    """In memory where that can be: some hundred trees are synced, and no real power is cut."""
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(dir=memory) as path:
-        yield Path(path)
+    with memory_directory() as path:
+        yield path
 
 
 @pytest.fixture

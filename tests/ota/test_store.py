@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from ota.errors import Reason, StoreError, TrustError
-from ota.release import Content
 from ota.store import Store, matches
 from tests.support.tiny_release import content_of
 
@@ -110,11 +109,3 @@ def test_what_does_not_fit_is_not_begun(store: Store) -> None:
     with pytest.raises(StoreError) as caught:
         store.require_room(2**62)
     assert caught.value.reason is Reason.NO_ROOM
-
-
-def test_a_generation_from_before_the_store_lends_its_file(store: Store, file: Path) -> None:
-    pinned = content_of(file)
-    store.share(file, Content(file="file", bytes=pinned.bytes, sha256="0" * 64))
-    store.share(file, pinned)
-    assert store.has(pinned)
-    assert store.path(pinned.sha256).samefile(file)

@@ -42,6 +42,7 @@ location /no/ { return 403; }
 location /moved/ { rewrite ^/moved/(.*) /content/$1 redirect; }
 location /loop/ { rewrite ^ $uri redirect; }
 location /elsewhere/ { return 302 ftp://127.0.0.1/x; }
+location /odd/ { return 302 "http://a..b:99999/x"; }
 location /packed/ { alias SITE/content/; add_header Content-Encoding gzip; }
 """
 
@@ -137,6 +138,7 @@ def test_wrong_bytes_are_refused_and_the_next_mirror_is_asked(nginx: Nginx, stor
         ("nothing-here", Reason.REFUSED),
         ("loop", Reason.REFUSED),
         ("elsewhere", Reason.REFUSED),
+        ("odd", Reason.UNREACHABLE),
         ("down", Reason.UNREACHABLE),
     ],
 )

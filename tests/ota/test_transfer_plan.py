@@ -81,28 +81,6 @@ def test_a_retry_after_of_any_text_is_a_number_or_nothing(text: str) -> None:
     assert found is None or found >= 0
 
 
-@given(st.text(max_size=80))
-def test_a_redirect_to_any_text_stays_on_the_web_and_never_leaves_https(text: str) -> None:
-    target = plan.redirected("https://cdn.example/content/x", text)
-    assert target is None or target.startswith("https://")
-
-
-@pytest.mark.parametrize(
-    ("location", "target"),
-    [
-        ("/y", "https://a/y"),
-        ("https://b/y", "https://b/y"),
-        ("http://b/y", None),
-        ("https://user:word@b/y", None),
-        ("file:///etc/passwd", None),
-        ("", None),
-        ("https://[/", None),
-    ],
-)
-def test_redirects(location: str, target: str | None) -> None:
-    assert plan.redirected("https://a/x", location) == target
-
-
 @given(st.integers(1, 10**6), st.none() | st.floats(0, 10**9), st.integers(0, 2**32))
 def test_waits_are_bounded_and_never_shorter_than_the_server_asked(
     failures: int, after_s: float | None, seed: int

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from device.bundle import Bundle
 from ota.generations import Generations
 from ota.storage import Disk, Storage
 from tests.support.crash_disk import CrashDisk, every_cut
+from tests.support.in_memory import memory_directory
 from tests.support.tiny_bundle import write_bundle
 from tests.support.tiny_release import put
 from tests.support.update_story import begin_trial, retried, update, violation
@@ -27,10 +26,8 @@ KILLS = 200
 
 @pytest.fixture
 def tmp_path() -> Iterator[Path]:
-    """In memory where that can be: some thousand trees are synced, and no real power is cut."""
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(dir=memory) as path:
-        yield Path(path)
+    with memory_directory() as path:
+        yield path
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,11 +12,13 @@ from tuf.api.metadata import Metadata
 
 from device.bundle import Bundle
 from ota.errors import OtaError
-from ota.release import Compat, Gate
+from ota.release import Compat, Gate, Release
 from ota.repository.errors import PublishError
+from ota.repository.keys import make_key
 from ota.repository.publisher import Publisher
 from ota.repository.releases import lay_content, make_release, publish_release
 from ota.repository.rollouts import current_rollout, pause, roll_out, waves_of
+from ota.repository.rotation import revoke
 from ota.repository.setup import Founders, found, small_keys
 from ota.storage import Disk
 from tests.support.published import CLASS, Desk, device_of
@@ -129,11 +133,11 @@ def test_waves_that_do_not_grow_are_refused(shares: list[tuple[float, float]], d
 
 
 def test_a_refresh_keeps_a_quiet_repository_alive(desk: Desk) -> None:
-    """Thrice a day for a month: rollout, snapshot and timestamp live on; people's roles too."""
+    """Each day for two weeks: rollout, snapshot and timestamp live on; people's roles too."""
     desk.publish("1.0")
     rolled_out(desk, "1.0")
     trust = device_of(desk)
-    for _ in range(30):
+    for _ in range(15):
         desk.now += timedelta(hours=23)
         with desk.publisher() as publisher:
             publisher.refresh()
@@ -156,6 +160,11 @@ def test_offline_roles_are_renewed_when_asked(desk: Desk) -> None:
     with desk.publisher() as publisher:
         publisher.refresh()
     device_of(desk).refresh()
+
+
+def test_two_people_do_not_publish_at_once(desk: Desk) -> None:
+    with desk.publisher(), pytest.raises(PublishError, match="somebody else"), desk.publisher():
+        pass
 
 
 class FullDisk(Disk):
@@ -196,7 +205,30 @@ def test_a_publication_that_is_cut_off_leaves_the_old_one_and_can_go_on(desk: De
     assert trust.release(release.target).counter == release.counter
 
 
-def _release(publisher: Publisher, bundle: Bundle, name: str, counter: int | None = None):  # type: ignore[no-untyped-def]
+def test_a_key_rotation_that_is_cut_off_is_finished_by_signing_again(desk: Desk) -> None:
+    target = desk.publish("1.0")
+    trust = device_of(desk)
+    trust.refresh()
+    for writes in itertools.count():
+        new = make_key(desk.root / "keys", f"online{writes}")
+        publisher = Publisher(desk.root, now=desk.now, disk=FullDisk(writes))
+        old = trust.floor().roles["timestamp"].keyids[0]
+        finished = False
+        with publisher.working(), contextlib.suppress(OSError):
+            revoke(publisher, old, new)
+            finished = True
+        with desk.publisher() as publisher:
+            publisher.sign()
+        trust.refresh()
+        assert trust.release(target).counter == 1
+        if finished:
+            break
+    assert trust.floor().roles["timestamp"].keyids == (new.keyid,)
+
+
+def _release(
+    publisher: Publisher, bundle: Bundle, name: str, counter: int | None = None
+) -> Release:
     return make_release(
         publisher, bundle, CLASS, name, compat=Compat(), gate=Gate(), counter=counter
     )

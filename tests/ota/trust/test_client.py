@@ -118,12 +118,11 @@ def test_a_root_link_that_is_gone_or_leads_nowhere_heals(
         assert device.versions()["root"] == 1
 
 
-@pytest.mark.parametrize("torn", [False, True])
 def test_power_may_be_cut_at_any_step_of_a_poll(
-    torn: bool, repository: UpdateRepository, tmp_path: Path
+    repository: UpdateRepository, tmp_path: Path
 ) -> None:
     """In whatever state the disk is found: the device updates, and not back to what it had left."""
-    cut_everywhere(repository, tmp_path, torn=torn)
+    cut_everywhere(repository, tmp_path)
 
 
 def test_a_disk_that_does_not_sync_would_be_noticed(
@@ -133,18 +132,16 @@ def test_a_disk_that_does_not_sync_would_be_noticed(
         cut_everywhere(repository, tmp_path, lying=True)
 
 
-def cut_everywhere(
-    repository: UpdateRepository, tmp_path: Path, *, torn: bool = False, lying: bool = False
-) -> None:
+def cut_everywhere(repository: UpdateRepository, tmp_path: Path, *, lying: bool = False) -> None:
     """Cut every operation of a poll that brings a new root, and try every subset of what was not
-    synced then.
+    synced then, half a file among them. A lying disk is only cut after the poll.
     """
     old = dict(repository.honest)
     repository.rotate("root")
     repository.publish(A, "rollout")
     trees = (tmp_path / f"after-{number}" for number in itertools.count())
-    for cut_at in itertools.count(1):
-        disk = CrashDisk(tmp_path / f"{cut_at}", torn=torn, lying=lying)
+    for cut_at in itertools.count(10**6 if lying else 1):
+        disk = CrashDisk(tmp_path / f"{cut_at}", torn=True, lying=lying)
         disk.root.mkdir()
         device = Device(disk.root, repository, disk=disk)
         repository.served = old

@@ -160,6 +160,7 @@ def test_a_mistake_is_one_line(words: str, status: ExitCode, said: str, fleet: R
         ("revoke ann", "no key 'ann'"),
         ("revoke release", "--replace"),
         ("refresh --renew pcc", "no published role"),
+        ("discard pc", "'pc' is not staged; staged: nothing"),
     ],
 )
 def test_a_mistake_in_a_repository_changes_nothing(
@@ -186,10 +187,29 @@ def test_a_timer_notices_that_its_key_is_gone(
     ]  # fmt: skip
 
 
+def test_one_person_may_keep_the_strong_keys_on_a_stick(fleet: Run, tmp_path: Path) -> None:
+    fleet("init --class pc")
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    for name in ("root", "targets"):
+        (tmp_path / "keys" / f"{name}.pem").rename(stick / f"{name}.pem")
+        (stick / f"{name}.pub").write_bytes((tmp_path / "keys" / f"{name}.pub").read_bytes())
+    write_bundle(tmp_path / "bundle")
+    assert fleet("publish bundle --class pc --release 1.0")["waiting"] == []
+    assert fleet("class --class nano --release keys/release.pub")["published"] == []
+    assert fleet("sign --key stick/targets.pub")["waiting"] == []
+    fleet("publish bundle --class nano --release 1.0")
+    trust = device(tmp_path)
+    trust.refresh()
+    assert trust.release("models/nano/1.0/release.json").counter == 1
+
+
 def test_people_read_lines(fleet: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fleet", "init", "--class", "pc"]) == ExitCode.OK
-    assert capsys.readouterr().out.splitlines() == [
-        "root: public/metadata/1.root.json",
+    root, advice, *rest = capsys.readouterr().out.splitlines()
+    assert root == "root: public/metadata/1.root.json"
+    assert "keys/root.pem" in advice
+    assert rest == [
         "published: 1.pc, 1.rollout, 1.targets, 1.snapshot, 1.root, 1.timestamp",
     ]
 
