@@ -126,11 +126,14 @@ class HawkbitDdi:
     def report(self, report: Report) -> None:
         """Tell of an assignment. An action that the server has closed needs no more telling.
 
+        Nor does one of another source: a device may have been moved here in the middle of it.
+
         Raises:
             TransferError: it was not taken; tell it again.
         """
         body = ddi.feedback(report, round(time.time() * 1000))
-        if body is None or not self._worth_telling(report):
+        ours = report.action.isascii() and report.action.isdecimal()
+        if body is None or not ours or not self._worth_telling(report):
             return
         answer = self._api.send("POST", self._url("deploymentBase", report.action), body)
         if answer.status in _GONE:
@@ -219,8 +222,6 @@ class HawkbitDdi:
         return _step(report) is None or _step(report) != self._progress or report.resumed
 
     def _url(self, resource: str, action: str) -> str:
-        if not (action.isascii() and action.isdecimal()):
-            raise ValueError("an action of another source")
         return f"{self._server.base}/{resource}/{action}/feedback"
 
 

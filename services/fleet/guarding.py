@@ -16,6 +16,7 @@ from ota.rollout.management import HawkbitManagement
 from ota.rollout.rollout import Rollout
 from ota.rollout.status import Nudge
 from services.fleet.watch import Watch
+from services.home.broker import BrokerUnreachable
 
 
 class ControlPlane(Protocol):
@@ -38,6 +39,9 @@ class AtBroker:
         self._watch = watch
 
     def tally(self, release: str, now: datetime) -> Tally:
+        if not self._watch.connected:
+            # Everybody would look as online as when the line broke.
+            raise BrokerUnreachable("the MQTT broker is away: nothing is known of the devices")
         return self._watch.tally(release)
 
     def pause(self) -> None:

@@ -44,7 +44,8 @@ def run(args: argparse.Namespace) -> int:
 def _picture(watch: Watch, release: str | None) -> list[str]:
     from services.fleet.status_lines import lines
 
-    return list(lines(watch.snapshot(release)))
+    away = [] if watch.connected else ["THE BROKER IS AWAY; this is how it was", ""]
+    return [*away, *lines(watch.snapshot(release))]
 
 
 def _live(watch: Watch, release: str | None) -> None:

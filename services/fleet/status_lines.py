@@ -38,13 +38,13 @@ def _rollout(snapshot: Snapshot) -> Iterator[str]:
     why = fault(tally, Limits())
     yield f"STOP IT: {why}" if why else "within its limits"
     yield from (_wave(number, wave) for number, wave in enumerate(snapshot.waves, 1))
+    yield "  # kept  ~ under way  x failed  ? silent  . not begun"
     yield from _table("phase", snapshot.phases)
     yield from _table("failed by", snapshot.reasons)
     yield ""
 
 
 def _wave(number: int, wave: WaveCounts) -> str:
-    """``#`` succeeded, ``~`` under way, ``x`` failed, ``?`` silent, ``.`` not begun."""
     tally = wave.tally
     counts = (
         ("x", tally.failed), ("?", tally.silent), ("#", tally.succeeded),

@@ -43,6 +43,11 @@ class Watch:
         finally:
             self._link.stop()
 
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is there; what was heard before may no longer be so."""
+        return self._link.connected
+
     def snapshot(self, release: str | None = None) -> Snapshot:
         """How the fleet stands now."""
         with self._lock:

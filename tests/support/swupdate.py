@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,10 +59,10 @@ def running(
         "-f", str(config), "-k", str(folder / "pub.pem"),
         "-u", f"-t DEFAULT -u {origin} -i {device} -k {token} -p 1{' -c 2' if restarted else ''}",
     ]  # fmt: skip
-    with log.open("wb") as out:
-        # Its sockets have fixed names in the temporary directory.
+    # Its sockets have fixed names in the temporary directory, whose path must be short for them.
+    with log.open("wb") as out, tempfile.TemporaryDirectory(prefix="swu") as sockets:
         process = subprocess.Popen(
-            command, stdout=out, stderr=out, env={**os.environ, "TMPDIR": str(folder)}
+            command, stdout=out, stderr=out, env={**os.environ, "TMPDIR": sockets}
         )
         try:
             yield log

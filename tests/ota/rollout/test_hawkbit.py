@@ -103,13 +103,11 @@ def test_hrefs_are_followed_verbatim_so_a_forced_action_is_seen(rig: Rig) -> Non
 
 
 def test_a_forced_action_does_not_pass_the_waves_unless_the_owner_of_the_fleet_says_so() -> None:
-    trusting = Rig(forced_passes_waves=True)
-    for rig, forced in ((Rig(), False), (trusting, True)):
+    for rig, forced in ((Rig(), False), (Rig(forced_passes_waves=True), True)):
         rig.hawkbit.assign("spk-1", TARGET, "forced")
         found = rig.client.poll()
         assert found is not None
         assert found.forced is forced
-    trusting.hawkbit.assign("spk-2", TARGET, "soft")
 
 
 def test_outside_of_its_maintenance_window_it_only_downloads(rig: Rig) -> None:
@@ -363,8 +361,8 @@ def test_device_names_cannot_leave_their_path() -> None:
 
 @pytest.mark.parametrize("action", ["waves-9", "1/../2", "", "١"])
 def test_an_action_of_another_source_is_not_reported_here(rig: Rig, action: str) -> None:
-    with pytest.raises(ValueError, match="another source"):
-        rig.client.report(Report(action, Phase.COMMITTED))
+    rig.client.report(Report(action, Phase.COMMITTED))
+    assert rig.web.asked == []
 
 
 class Mouth:

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from ota.errors import Reason
 from ota.phases import Phase
-from ota.rollout.guard import Tally
+from ota.repository.publisher import Publisher
+from ota.repository.rollouts import current_rollout
+from ota.rollout.guard import Limits, Open, Tally
 from ota.rollout.rollout import Rollout
 from ota.rollout.waves import bucket
+from ota.trust.clock import utc_now
 from services.cli import main
 from services.exit_codes import ExitCode
+from services.fleet.guarding import AtBroker, guard_round
 from services.fleet.status_lines import lines
 from services.fleet.watch import Watch
 from services.home.broker import BrokerAddress, BrokerUnreachable
 from tests.support.mosquitto import PROGRAM, Mosquitto, mosquitto
+from tests.support.terminal import ROOT
 from tests.support.tiny_bundle import write_bundle
 from tests.support.virtual_fleet import VirtualFleet, virtual_fleet
 
@@ -103,6 +115,38 @@ def test_the_picture_says_when_it_has_to_stop(broker: Mosquitto, fleet: VirtualF
     assert all(len(line) <= 100 for line in picture.splitlines())
 
 
+def test_in_a_terminal_it_is_drawn_again_and_again(broker: Mosquitto, fleet: VirtualFleet) -> None:
+    fleet.say("spk-1", Phase.TRIAL, wanted="2.0")
+    fleet.flush()
+    ours, theirs = pty.openpty()
+    place = f"127.0.0.1:{broker.address.port}"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "services.cli", "fleet", "status", "--broker", place],
+        stdin=theirs, stdout=theirs, stderr=theirs, cwd=ROOT,
+        env={**os.environ, "LINNET_CONFIG": ""},
+    )  # fmt: skip
+    try:
+        read_until(ours, b"trial 1")
+        fleet.say("spk-1", Phase.COMMITTED, release="2.0", wanted="2.0")
+        fleet.flush()
+        read_until(ours, b"committed 1")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == ExitCode.INTERRUPTED
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+        os.close(theirs)
+
+
+def read_until(terminal: int, words: bytes) -> None:
+    seen = b""
+    while words not in seen:
+        ready, _, _ = select.select([terminal], [], [], 30)
+        assert ready, seen[-2000:]
+        seen += os.read(terminal, 65536)
+
+
 def test_another_tenants_fleet_is_not_seen(
     broker: Mosquitto, fleet: VirtualFleet, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -149,10 +193,6 @@ def repository(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
 
 def published(repository: Path) -> Rollout:
     """What devices would be told now."""
-    from ota.repository.publisher import Publisher
-    from ota.repository.rollouts import current_rollout
-    from ota.trust.clock import utc_now
-
     with Publisher(repository, now=utc_now()).working() as publisher:
         found = current_rollout(publisher, "pc-x86-64")
     assert found is not None
@@ -198,3 +238,41 @@ def test_the_guard_watches_the_first_wave_before_it_opens_another(
     assert json.loads(capsys.readouterr().out)["decision"] == "wait"
     assert published(repository) == before
     assert [wave.until_bucket for wave in before.waves] == [1]
+
+
+def test_a_guard_that_lost_its_broker_decides_nothing(
+    repository: Path, broker: Mosquitto, fleet: VirtualFleet
+) -> None:
+    fleet.say("spk-1", Phase.COMMITTED, release="2.0", wanted="2.0")
+    fleet.flush()
+    tomorrow = utc_now() + timedelta(hours=30)
+    with (
+        Watch(broker.address, "home").watching() as watch,
+        Publisher(repository, now=tomorrow).working() as publisher,
+    ):
+        plane = AtBroker(watch)
+        done = guard_round(publisher, "pc-x86-64", plane, Limits(), dry_run=True)
+        assert done.decision == Open(20)
+        broker.kill()
+        until = time.monotonic() + 20
+        while watch.connected and time.monotonic() < until:
+            time.sleep(0.01)
+        with pytest.raises(BrokerUnreachable):
+            guard_round(publisher, "pc-x86-64", plane, Limits())
+    assert len(published(repository).waves) == 1
+
+
+def test_the_guard_publishes_the_wave_that_it_opens(
+    repository: Path, broker: Mosquitto, fleet: VirtualFleet
+) -> None:
+    fleet.say("spk-1", Phase.COMMITTED, release="2.0", wanted="2.0")
+    fleet.flush()
+    tomorrow = utc_now() + timedelta(hours=30)
+    with (
+        Watch(broker.address, "home").watching() as watch,
+        Publisher(repository, now=tomorrow).working() as publisher,
+    ):
+        guard_round(publisher, "pc-x86-64", AtBroker(watch), Limits())
+    after = published(repository)
+    assert [wave.until_bucket for wave in after.waves] == [1, 20]
+    assert after.waves[1].start == tomorrow.replace(microsecond=0)
