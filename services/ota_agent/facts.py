@@ -17,15 +17,15 @@ _SM = {"orin": 87, "xavier": 72, "thor": 110}
 """GPU of a module, by a word of its board's name: the updater may not touch the GPU itself."""
 
 
-def facts(settings: Ota) -> Facts:
-    """This machine's."""
-    board = _board(_text(MODEL))
+def facts(settings: Ota, model: Path = MODEL, l4t: Path = L4T, memory: Path = MEMORY) -> Facts:
+    """This machine's, from the files in which the kernel and JetPack tell of it."""
+    board = _board(_text(model))
     return Facts(
         device_class=settings.device_class,
         board=board,
         sm=next((sm for word, sm in _SM.items() if word in board), None),
-        l4t=_l4t(_text(L4T)),
-        memory_mb=_memory_mb(_text(MEMORY)),
+        l4t=_l4t(_text(l4t)),
+        memory_mb=_memory_mb(_text(memory)),
         app=RUNTIME_VERSION,
     )
 

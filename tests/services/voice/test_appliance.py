@@ -12,7 +12,7 @@ import pytest
 from device.sound.clock import VirtualClock
 from device.sound.files import FileSource, RecordingSink
 from device.sound.frames import Frame
-from services.home.presence.commands import Chime, SetLevel, SetSwitch
+from services.home.presence.commands import Chime, Install, SetLevel, SetSwitch
 from services.home.presence.entities import Update
 from services.home.presence.kept import Kept
 from services.home.volume import Volume
@@ -73,9 +73,11 @@ class Stage:
         )  # fmt: skip
         self.timers = Countdowns(self.clock)
         self.volume = Volume(folder=folder, apply=self.loop.playback.set_volume)
+        self.installs: list[str] = []
         self.appliance = RunningAppliance(
             self.loop, self.microphone, self.wake, self.timers, self.volume, self.kept,
             update=lambda: Update("1"),
+            install=lambda: self.installs.append("newest"),
             wall=lambda: NOON + timedelta(seconds=self.clock.now()),
         )  # fmt: skip
         self._frames = self.microphone.frames()
@@ -163,6 +165,12 @@ def test_do_not_disturb_silences_what_nobody_in_the_room_asked_for(tmp_path: Pat
     stage.loop.announce(np.full(1600, 0.5, np.float32))
     assert heard(stage)
     assert Stage(tmp_path).appliance.seen().do_not_disturb
+
+
+def test_who_wants_the_newest_model_is_heard(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.appliance.obey(Install())
+    assert stage.installs == ["newest"]
 
 
 def test_timers_are_counted_and_the_next_has_one_steady_time(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from services.home.presence.commands import (
     Chime,
     Command,
+    Install,
     Refused,
     SetLevel,
     SetSwitch,
@@ -33,6 +34,7 @@ def taken(key: str, payload: bytes, retained: bool = False) -> Command | Refused
         ("mute", b"ON", SetSwitch("mute", True)),
         ("do_not_disturb", b"OFF", SetSwitch("do_not_disturb", False)),
         ("chime", b"PRESS", Chime()),
+        ("update", b"install", Install()),
     ],
 )
 def test_what_home_assistant_sends_is_taken(key: str, payload: bytes, command: Command) -> None:
@@ -45,6 +47,7 @@ def test_what_home_assistant_sends_is_taken(key: str, payload: bytes, command: C
         ("volume", b"101"), ("volume", b"-1"), ("volume", b"1e1"), ("volume", b""),
         ("volume", b"nan"), ("volume", "٣".encode()), ("volume", b"9" * 33),
         ("sensitivity", b"100.5"), ("mute", b"on"), ("mute", b"true"), ("chime", b"ON"),
+        ("update", b"INSTALL"), ("update", b"1.2"),
     ],
 )  # fmt: skip
 def test_anything_else_is_refused_by_the_name_of_its_entity(key: str, payload: bytes) -> None:
