@@ -10,6 +10,7 @@ from typing import Protocol
 
 from ota.repository.errors import PublishError
 from ota.repository.publisher import Publisher
+from ota.repository.roles import ROLLOUT
 from ota.repository.rollouts import current_rollout, revise
 from ota.rollout.guard import Decision, Limits, Pause, Tally, Wait, carried_out, decide
 from ota.rollout.management import HawkbitManagement
@@ -112,9 +113,8 @@ def _act(publisher: Publisher, rollout: Rollout, decision: Decision, plane: Cont
         if not isinstance(decision, Wait):
             rollout = carried_out(rollout, decision, now)
             outcome = revise(publisher, rollout)
-            if outcome.waiting:
-                role = outcome.waiting[0].role
-                raise PublishError(f"the roll-out is staged, not published: {role} has to sign")
+            if not outcome.includes(ROLLOUT):  # a release that waits is no reason to worry
+                raise PublishError(f"the roll-out is staged, not published: {ROLLOUT} has to sign")
     plane.published(rollout, now)
 
 

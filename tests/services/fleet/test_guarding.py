@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,15 +10,17 @@ import pytest
 from ota.errors import TransferError
 from ota.repository.errors import PublishError
 from ota.repository.publisher import Publisher
-from ota.repository.rollouts import current_rollout
-from ota.rollout.guard import Limits, Pause, Wait
+from ota.repository.rollouts import current_rollout, roll_out
+from ota.rollout.guard import Limits, Pause, Tally, Wait
 from ota.rollout.management import HawkbitManagement
+from ota.rollout.rollout import Rollout
 from ota.trust.clock import utc_now
 from services.cli import main
 from services.exit_codes import ExitCode
 from services.fleet.guarding import AtHawkbit, guard_round
 from tests.support.ddi_double import DdiDouble, Status
 from tests.support.hawkbit_management import HawkbitOperator
+from tests.support.published import Desk
 from tests.support.tiny_bundle import write_bundle
 
 CLASS = "pc-x86-64"
@@ -107,3 +109,32 @@ def test_the_signed_roll_out_stops_even_where_hawkbit_cannot_be_reached(rig: Rig
     with pytest.raises(TransferError):
         rig.round()
     assert rig.paused()
+
+
+def test_a_pause_goes_out_while_another_release_waits_for_a_signature(tmp_path: Path) -> None:
+    desk = Desk.team(tmp_path)
+    desk.found()
+    desk.publish("2.0", "release1", "release2")
+    with desk.publisher() as publisher:
+        roll_out(publisher, CLASS, "2.0", ())
+    desk.publish("2.1", "release1")
+    with desk.publisher() as publisher:
+        done = guard_round(publisher, CLASS, AllFail(), Limits())
+        after = current_rollout(publisher, CLASS)
+    assert isinstance(done.decision, Pause)
+    assert after is not None
+    assert after.paused
+    assert desk.waiting()
+
+
+class AllFail:
+    """A control plane whose devices have all reported failure."""
+
+    def tally(self, release: str, now: datetime) -> Tally:
+        return Tally(begun=100, failed=100)
+
+    def pause(self) -> None:
+        """Nobody else to tell."""
+
+    def published(self, rollout: Rollout, now: datetime) -> None:
+        """Nobody else to tell."""
