@@ -92,6 +92,8 @@ class Mqtt(_Table):
     """Host name or address."""
     port: Port = 1883
     """TCP port; 8883 is usual with TLS."""
+    version: Literal["5", "3.1.1"] = "5"
+    """Of MQTT: "5" or "3.1.1". Only with 5 the broker tells what it does not let through."""
     username: str | None = None
     """Name to log in with. Unset: no log-in."""
     password_file: PathText | None = None

@@ -35,12 +35,16 @@ def broker_address(mqtt: Mqtt) -> BrokerAddress:
         username=mqtt.username,
         password=_password(mqtt),
         ca_file=_authority(mqtt),
+        version=mqtt.version,
     )
 
 
 def at_broker(settings: Settings, address: BrokerAddress) -> Settings:
     """The settings, but for the broker: one without log-in that is known otherwise."""
-    place = {"host": address.host, "port": address.port, "tls": False, "username": None}
+    place = {
+        "host": address.host, "port": address.port, "version": address.version,
+        "tls": False, "username": None,
+    }  # fmt: skip
     return settings.model_copy(update={"mqtt": settings.mqtt.model_copy(update=place)})
 
 

@@ -128,7 +128,8 @@ class Crowd:
             process.start()
             far.close()
             parts.callback(_end, process, self._pipe)
-            self.address = BrokerAddress("127.0.0.1", self._answer())
+            version = broker.version if broker else EmbeddedBroker.VERSION
+            self.address = BrokerAddress("127.0.0.1", self._answer(), version=version)
             self._parts = parts.pop_all()
         return self
 

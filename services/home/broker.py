@@ -6,8 +6,12 @@ work yet; after each reconnect every remembered filter is subscribed again.
 Threads: paho owns one network thread. ``on_message`` and ``on_state`` run on it, so they must be
 quick and must not call ``stop``. Every method may be called from any thread.
 
-Limits: MQTT 3.1.1, QoS 1, clean sessions. A message that was not acknowledged when the connection
-broke is dropped, not sent late: a lamp must not move minutes after it was asked to.
+MQTT 5 is spoken where the broker does, because only then it says that it does not let a message
+through. A broker that refuses it, or hangs up on it, is spoken to in 3.1.1 from then on.
+
+Limits: QoS 1, clean sessions. A message that was not acknowledged when the connection broke is
+dropped, not sent late: a lamp must not move minutes after it was asked to. What the broker keeps
+us from hearing is told only by brokers that refuse the subscription.
 """
 
 from __future__ import annotations
@@ -22,16 +26,19 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 
 from paho.mqtt import client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+
+from services.home.denied import Denied
 
 log = logging.getLogger(__name__)
 
 QOS = 1
+UNSUPPORTED_VERSION = 132
 MAX_PAYLOAD_BYTES = 256 * 1024
 """Anything larger is dropped before it is parsed."""
 MAX_QUEUED = 512
@@ -75,6 +82,8 @@ class BrokerAddress:
     password: str | None = field(default=None, repr=False)
     ca_file: str | None = None
     """PEM file of the authority to trust; None speaks plain TCP."""
+    version: Literal["5", "3.1.1"] = "5"
+    """Of MQTT; the older one is tried by itself where the newer is refused."""
     keepalive_s: int = 30
 
 
@@ -99,15 +108,20 @@ class BrokerLink:
         status_topic: str | None = None,
         large: Mapping[str, int] | None = None,
         read_qos: int = QOS,
+        on_denied: Callable[[str], None] = lambda topic: None,
     ) -> None:
         """
         Args:
             large: topics on which more than ``MAX_PAYLOAD_BYTES`` are read, and how many.
             read_qos: 0 for who may miss a message: a broker holds at most so many back for QoS 1
                 (mosquitto: 1 000) and drops the rest, retained ones of a large fleet among them.
+            on_denied: told the topic of a message that the broker did not let through, on the
+                network thread.
         """
         self.address = address
         self._read_qos = read_qos
+        self._on_denied = on_denied
+        self._denied = Denied(f"{address.host}:{address.port}")
         self._large = dict(large or {})
         self._on_message = on_message
         self._on_state = on_state
@@ -118,8 +132,14 @@ class BrokerLink:
         self._running = False
         self._filters: dict[str, None] = {}
         self._oversized: set[str] = set()
+        self._swapping = threading.Lock()
+        newer = address.version == "5"
+        self._protocol = MQTTProtocolVersion.MQTTv5 if newer else MQTTProtocolVersion.MQTTv311
+        self._settled = not newer
+        """Whether it is known which protocol the broker speaks."""
         # A name of its own per process: brokers close the older of two equal client ids.
-        self._client = self._make_client(f"{name}-{os.getpid()}-{os.urandom(4).hex()}")
+        self._id = f"{name}-{os.getpid()}-{os.urandom(4).hex()}"
+        self._client = self._make_client()
 
     @property
     def state(self) -> LinkState:
@@ -133,6 +153,9 @@ class BrokerLink:
         """Begin connecting in the background; never raises for a broker that is not there."""
         self._running = True
         self._set(LinkState.CONNECTING, "no answer yet")
+        self._begin()
+
+    def _begin(self) -> None:
         self._client.connect_async(
             self.address.host, self.address.port, keepalive=self.address.keepalive_s
         )
@@ -165,8 +188,9 @@ class BrokerLink:
                 log.debug("the farewell was not taken; the last will stands in for it")
         self._set(LinkState.STOPPED, "stopped")
         self._running = False
-        self._client.disconnect()
-        self._client.loop_stop()
+        with self._swapping:
+            self._client.disconnect()
+            self._client.loop_stop()
 
     def subscribe(self, filters: Iterable[str]) -> None:
         """Remember the filters; subscribe now if connected, and after each reconnect.
@@ -204,18 +228,24 @@ class BrokerLink:
         if not self.connected:
             raise BrokerUnreachable(f"not connected to the MQTT broker: {self._why}")
         try:
-            rc = self._client.publish(topic, payload, QOS, retain=retain).rc
+            info = self._client.publish(topic, payload, QOS, retain=retain)
+            rc = info.rc
         except ValueError as error:
             raise PublishFailed(f"cannot publish: {error}") from error
         if rc == MQTTErrorCode.MQTT_ERR_NO_CONN:
             raise BrokerUnreachable("the connection to the MQTT broker has just broken")
         if rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise PublishFailed(f"cannot publish: {paho.error_string(rc)}")
+        if self._denied.published(info.mid, topic):
+            self._guarded(lambda: self._on_denied(topic))
 
     # --- paho's thread -----------------------------------------------------------------------
 
-    def _make_client(self, client_id: str) -> paho.Client:
-        client = paho.Client(CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=True)
+    def _make_client(self) -> paho.Client:
+        clean = None if self._protocol is MQTTProtocolVersion.MQTTv5 else True
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2, self._id, clean_session=clean, protocol=self._protocol
+        )
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.reconnect_delay_set(*RETRY_S)
         client.max_queued_messages_set(MAX_QUEUED)
@@ -230,13 +260,36 @@ class BrokerLink:
         client.on_connect_fail = self._connect_failed
         client.on_disconnect = self._disconnected
         client.on_message = self._received
+        client.on_publish = self._acknowledged
+        client.on_subscribe = self._subscribed
         return client
+
+    def _fell_back(self, client: paho.Client) -> bool:
+        """Whether the older protocol is tried from now on: only before anything has worked."""
+        if self._settled or not self._running:
+            return False
+        self._settled = True
+        self._protocol = MQTTProtocolVersion.MQTTv311
+        client.disconnect()
+        threading.Thread(target=self._speak_older, name="mqtt-3.1.1", daemon=True).start()
+        return True
+
+    def _speak_older(self) -> None:
+        """A thread of its own: the network thread cannot wait for its own end."""
+        with self._swapping:
+            self._client.loop_stop()
+            if self._running:
+                self._client = self._make_client()
+                self._begin()
 
     def _connected(
         self, client: paho.Client, _data: object, _flags: object, reason: ReasonCode, _p: object
     ) -> None:
         # paho would resend what the old connection left unacknowledged: see the module's limits.
         client.drop_out_messages()
+        self._denied.forget()
+        if reason.value == UNSUPPORTED_VERSION and self._fell_back(client):
+            return
         if reason.is_failure:
             self._set(LinkState.REFUSED, f"refused the connection: {str(reason).lower()}")
             return
@@ -244,6 +297,7 @@ class BrokerLink:
             # One step, so that a filter added meanwhile is neither lost nor a command sent deaf.
             self._send_subscriptions(list(self._filters))
             self._state, self._why = LinkState.CONNECTED, "connected"
+            self._settled = True
             self._changed.notify_all()
         if self._status_topic:
             client.publish(self._status_topic, b"online", QOS, retain=True)
@@ -269,8 +323,23 @@ class BrokerLink:
         _properties: Properties | None,
     ) -> None:
         client.drop_out_messages()
+        # An older broker may hang up on what it cannot read, without a word.
+        if reason.is_failure and self._fell_back(client):
+            return
         if self._state is LinkState.CONNECTED:
             self._set(LinkState.CONNECTING, f"the connection broke ({str(reason).lower()})")
+
+    def _acknowledged(
+        self, _client: paho.Client, _data: object, mid: int, reason: ReasonCode, _p: object
+    ) -> None:
+        topic = self._denied.acknowledged(mid, reason)
+        if topic is not None:
+            self._guarded(lambda: self._on_denied(topic))
+
+    def _subscribed(
+        self, _client: paho.Client, _data: object, mid: int, reasons: list[ReasonCode], _p: object
+    ) -> None:
+        self._denied.subscribed(mid, reasons)
 
     def _received(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
         try:
@@ -305,8 +374,9 @@ class BrokerLink:
 
     def _send_subscriptions(self, filters: list[str]) -> None:
         for start in range(0, len(filters), FILTERS_PER_PACKET):
-            packet = filters[start : start + FILTERS_PER_PACKET]
-            self._client.subscribe([(f, self._read_qos) for f in packet])
+            some = filters[start : start + FILTERS_PER_PACKET]
+            _, mid = self._client.subscribe([(f, self._read_qos) for f in some])
+            self._denied.asked(mid, some)
 
     def _set(self, state: LinkState, why: str) -> None:
         with self._changed:

@@ -6,6 +6,7 @@ nothing about a device that may be dead.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from services.home.commands import Wish, proving_topics
@@ -23,6 +24,8 @@ class _Waiting:
     status: Status | None = None
     proven: bool = False
     """A topic that proves the wish has been heard since the command was sent."""
+    topics: frozenset[str] = frozenset()
+    """What was published for it."""
     state: str | None = None
     """What it said that it does, where that is not yet what was asked for."""
 
@@ -33,9 +36,15 @@ class Confirmation:
     def __init__(self) -> None:
         self._waiting: dict[str, _Waiting] = {}
 
-    def expect(self, entity: Entity, wish: Wish) -> None:
-        """Call before the command is sent, or an early answer is lost."""
-        self._waiting[entity.entity_id] = _Waiting(entity, wish)
+    def expect(self, entity: Entity, wish: Wish, topics: Iterable[str] = ()) -> None:
+        """Call before the command is sent on ``topics``, or an early answer is lost."""
+        self._waiting[entity.entity_id] = _Waiting(entity, wish, topics=frozenset(topics))
+
+    def denied(self, topic: str) -> None:
+        """The broker did not let a command through: nobody has heard it."""
+        for one in self._waiting.values():
+            if one.status is None and topic in one.topics:
+                one.status = "rejected"
 
     def settle(self, entity: Entity, status: Status) -> None:
         """A result that needs no waiting: known to be offline, or never sent."""

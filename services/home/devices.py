@@ -66,6 +66,7 @@ class Devices:
             self._link_changed,
             status_topic=status_topic,
             large=self._sources.large,
+            on_denied=self._denied,
         )
         self._link.subscribe(self._sources.filters)
 
@@ -121,7 +122,7 @@ class Devices:
         What cannot tell (a button, a device without a state topic) is settled as ``sent``.
         """
         with self._changed:
-            confirmation.expect(entity, sending.wish)
+            confirmation.expect(entity, sending.wish, (topic for topic, _ in sending.messages))
         for topic, payload in sending.messages:
             self._link.publish(topic, payload)
         if not proving_topics(entity.found.spec, sending.wish):
@@ -164,6 +165,12 @@ class Devices:
             self._changed.notify_all()
         for turn_id, entity_id in done:
             self._confirmed(turn_id, entity_id)
+
+    def _denied(self, topic: str) -> None:
+        with self._changed:
+            for _, confirmation in self._confirmations:
+                confirmation.denied(topic)
+            self._changed.notify_all()
 
     def _announced(self, message: Message) -> None:
         if is_appliance(message.topic, self._prefix):

@@ -12,6 +12,7 @@ import contextlib
 import logging
 import socket
 import threading
+from typing import Final
 
 from amqtt.broker import Broker
 from amqtt.contexts import BrokerConfig, ListenerConfig
@@ -28,6 +29,9 @@ _PLUGINS = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymou
 
 class EmbeddedBroker:
     """Start, use ``address``, stop; also a context manager."""
+
+    VERSION: Final = "3.1.1"
+    """Of MQTT: the library knows no other, and may wait for ever for the rest of a newer one."""
 
     def __init__(self) -> None:
         self.address = BrokerAddress()
@@ -93,7 +97,7 @@ class EmbeddedBroker:
                 self._failure = str(error)
             else:
                 self._failure = None
-                self.address = BrokerAddress("127.0.0.1", port)
+                self.address = BrokerAddress("127.0.0.1", port, version=self.VERSION)
                 return broker
         return None
 

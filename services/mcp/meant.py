@@ -140,7 +140,7 @@ def _led_in(words: Sequence[str]) -> Sequence[str]:
 
 def _words(line: str) -> list[str]:
     """As typed, without the marks around words and a "please"; capitals are kept."""
-    words = [part.strip(".,:;!?\"()") for part in line.split()]
+    words = [part.strip('.,:;!?"()') for part in line.split()]
     return [word for word in words if word and word.lower() != "please"]
 
 

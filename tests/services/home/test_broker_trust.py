@@ -137,15 +137,20 @@ def restricted(tmp_path: Path) -> Iterator[tuple[Mosquitto, SimulatedHome]]:
 
 
 def test_what_the_broker_does_not_let_through_is_never_a_success(
-    restricted: tuple[Mosquitto, SimulatedHome],
+    restricted: tuple[Mosquitto, SimulatedHome], caplog: pytest.LogCaptureFixture
 ) -> None:
     broker, simulated = restricted
-    with Home(broker.address, timeout_s=2.0) as home:
+    with Home(broker.address, timeout_s=2.0) as home, caplog.at_level(logging.WARNING):
         home.wait_connected(20)
         until(lambda: len(home.entities()) == len(simulated.devices))
         until(lambda: all(e.available(time.monotonic()) for e in home.entities()))
         until(lambda: by_name(home, "desk lamp").state.value == "off")
-        assert statuses(home.execute(ON)) == {"standing light": "timeout"}
+        assert statuses(home.execute(ON)) == {"standing light": "rejected"}
+        assert statuses(home.execute(ON)) == {"standing light": "rejected"}
+        where = f"MQTT broker 127.0.0.1:{broker.address.port}"
+        assert [r.getMessage() for r in caplog.records] == [
+            f"{where} does not let us publish on '{BASE}/standing_light/set': not authorized"
+        ]
         assert simulated.state("standing_light")["state"] == "OFF"
         bed = Call.of("HassTurnOn", name="bed light")
         assert statuses(home.execute(bed)) == {"bed light": "timeout"}

@@ -47,9 +47,7 @@ def test_how_many_are_as_was_asked(states: tuple[str | None, ...], said: str) ->
 def test_the_place_that_was_asked_about_is_told() -> None:
     dark = lights("off", "off")
     assert asked(dark, state="on", area="kitchen") == "no lights in the kitchen are on"
-    assert asked(dark, state="off", floor="top floor") == (
-        "both lights on the top floor are off"
-    )
+    assert asked(dark, state="off", floor="top floor") == ("both lights on the top floor are off")
     windows = tuple(DeviceResult(f"cover.{n}", n, "confirmed", "closed") for n in ("a", "b"))
     outcome = Outcome(Call.of("HassGetState", device_class="window", state="open"), windows)
     assert replies(outcome)[0] == "no windows are open"

@@ -16,6 +16,7 @@ from services.home.executor import Home
 from services.home.presence.commands import Command, SetLevel, SetSwitch
 from services.home.presence.entities import Place, Seen, Update
 from services.home.presence.link import Presence
+from tests.support.certificates import authority, server
 from tests.support.mosquitto import Mosquitto, mosquitto
 
 PLACE = Place("linnet_00112233aabbccdd", name="Attic Linnet")
@@ -208,3 +209,31 @@ def test_a_linnet_is_no_device_of_the_home(broker: Mosquitto, late: Controller) 
         until(lambda: home.entities())
         assert home.wait_quiet(WAIT_S)
         assert [e.name for e in home.entities()] == ["fan"]
+
+
+def test_it_shows_itself_through_tls_a_password_and_access_rules(
+    tmp_path: Path, box: Box, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What the appliance itself needs is all that its user may do here."""
+    trusted = authority(tmp_path, "house")
+    rights = "\n".join(
+        [
+            "user controller", "topic readwrite #",
+            "user linnet", f"topic readwrite {PLACE.base}/#", f"topic write {PLACE.config}",
+            "topic read homeassistant/status",
+        ]
+    )  # fmt: skip
+    users = {"linnet": "right", "controller": "also right"}
+    shown = server(tmp_path, trusted, "IP:127.0.0.1")
+    with mosquitto(tmp_path, users, rights=rights, certificate=shown) as running:
+        safe = replace(running.address, ca_file=str(trusted.certificate))
+        running.address = replace(safe, username="controller", password="also right")
+        controller = Controller(running)
+        with Presence(replace(safe, username="linnet", password="right"), PLACE, box):
+            until(lambda: controller.last(f"{PLACE.base}/volume") == b"80")
+            assert parse(PLACE.config, controller.last(PLACE.config) or b"").entities
+            controller.set("volume", b"35")
+            until(lambda: controller.last(f"{PLACE.base}/volume") == b"35")
+        until(lambda: controller.last(PLACE.availability) == b"offline")
+        controller.link.stop()
+    assert "does not let us" not in caplog.text
