@@ -25,8 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from device.bundle import Bundle
-from device.engine.contract import Array, Engine
-from device.engine.states import EngineState
+from device.engine.contract import Array, Engine, State
 from device.speech.glm_flow import LONGEST, GlmFlow
 from device.speech.glm_releasing import Upstream
 from device.speech.glm_speaking import GlmVoice
@@ -103,7 +102,7 @@ class Metered:
         self.warm_up, self.close = engine.warm_up, engine.close
         self._engine, self._part, self._meter = engine, part, meter
 
-    def run(self, feeds: Mapping[str, Array], state: EngineState | None = None) -> dict[str, Array]:
+    def run(self, feeds: Mapping[str, Array], state: State | None = None) -> dict[str, Array]:
         start = time.process_time()
         found = self._engine.run(feeds, state)
         self._meter.spend(self._part, time.process_time() - start)
