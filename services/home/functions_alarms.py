@@ -5,7 +5,7 @@ weekday; ``days`` such as ``mon,tue`` where it comes every week; ``name``; ``tex
 ``duration_s`` of a reminder; ``count``, and several as ``time_1``, ``day_1`` … three at most.
 
 Errors: ``no_alarm``, ``which_alarm``, ``no_reminder``, ``which_reminder`` (several match; facts as
-above), ``clock_not_set``, ``unsupported``.
+above), ``clock_not_set``, ``time_is_over`` (of that day), ``unsupported``.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def set_alarm(desk: Desk, call: Call, moment: Moment) -> Facts:
     time = clock_time(call)
     if time is None:
         raise Refused("unsupported")
-    when = _when(desk.clocks, moment, time, words(call, "days"))
+    when = _when(desk.clocks, moment, time, call)
     return _told(_add(desk, when, name=words(call, "name")), desk.clocks)
 
 
@@ -77,9 +77,9 @@ def remind(desk: Desk, call: Call, moment: Moment) -> Facts:
     if text is None or (time is None) == (after_s is None):
         raise Refused("unsupported")
     if time is not None:
-        when = _when(desk.clocks, moment, time, words(call, "days"))
+        when = _when(desk.clocks, moment, time, call)
         return _told(_add(desk, when, text=text), desk.clocks)
-    if after_s is None or "days" in call.args:
+    if after_s is None or call.args.keys() & {"day", "days"}:
         raise Refused("unsupported")
     try:
         desk.timers.start(after_s, kind="reminder", text=text)
@@ -128,21 +128,26 @@ def _add(desk: Desk, when: _When, name: str | None = None, text: str | None = No
         raise Refused("unsupported") from error
 
 
-def _when(clocks: Clocks, moment: Moment, time: str, days: str | None) -> _When:
-    """The first time a wish comes true.
+def _when(clocks: Clocks, moment: Moment, time: str, call: Call) -> _When:
+    """The first time a wish comes true: on its ``day``, else each week on its ``days``.
 
     Raises:
-        Refused: ``clock_not_set``; ``unsupported`` for days that are none, or one that is over.
+        Refused: ``clock_not_set``; ``time_is_over``; ``unsupported`` for days that are none.
     """
     if not moment.wall_is_set:
         raise Refused("clock_not_set")
     zone, today = clocks.zone(), clocks.local().date()
-    if days in ("today", "tomorrow"):
-        day = today + timedelta(days=days == "tomorrow")
+    once, days = words(call, "day"), words(call, "days")
+    if once and days:
+        raise Refused("unsupported")
+    if once in ("today", "tomorrow"):
+        day = today + timedelta(days=once == "tomorrow")
         due = datetime.combine(day, datetime.strptime(time, "%H:%M").time())
         if instant(due, zone) <= moment.wall_s:
-            raise Refused("unsupported")
+            raise Refused("time_is_over")
         return _When(due, ())
+    if once:
+        return _When(next_due(moment.wall_s, zone, time, _weekdays(once)), ())
     chosen = _weekdays(days) if days else ()
     return _When(next_due(moment.wall_s, zone, time, chosen), chosen)
 

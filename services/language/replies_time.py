@@ -26,6 +26,7 @@ _FAILURES: dict[str, Replies] = {
     "nothing_said": ("i have not said anything yet", "there is nothing to repeat"),
     "zero_divisor": ("nothing can be divided by zero", "i can't divide by zero"),
     "too_large": ("that number is too large for me", "that is too large to say"),
+    "time_is_over": ("that time is over already today", "it is later than that already"),
     "clock_not_set": ("i don't know what time it is yet", "my clock is not set yet"),
 }
 

@@ -36,6 +36,7 @@ _ERRORS: Mapping[str, str] = {
     "nothing_said": "我还没有说过话",
     "zero_divisor": "不能除以零",
     "too_large": "这个数太大了",
+    "time_is_over": "今天这个时间已经过了",
     "clock_not_set": "我还不知道现在几点",
     "left_alone": "好的，保持原样",
     "too_late": "太晚了，保持原样",
@@ -247,8 +248,14 @@ def _changed(facts: Facts) -> str:
 def _at(facts: Facts, place: str = "") -> str:
     days = str(facts.get(f"days{place}", ""))
     repeated = "每周" + "、".join(_DAYS.get(d, "") for d in days.split(",")) if days else ""
-    day = {"today": "今天", "tomorrow": "明天"}.get(str(facts.get(f"day{place}", "")), "")
-    return f"{repeated or day}{facts[f'time{place}']}"
+    return f"{repeated or _day(str(facts.get(f'day{place}', '')))}{facts[f'time{place}']}"
+
+
+def _day(day: str) -> str:
+    """``monday`` → 周一; empty for other words."""
+    if day in ("today", "tomorrow"):
+        return "今天" if day == "today" else "明天"
+    return f"周{_DAYS[day[:3]]}" if day[:3] in _DAYS else ""
 
 
 def _alarms(facts: Facts) -> str:

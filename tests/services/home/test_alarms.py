@@ -34,9 +34,41 @@ def test_a_time_that_has_passed_is_tomorrow() -> None:
     assert box.hear("LinnetSetAlarm", time="06:30", name="early") == (
         "the early alarm is set for six thirty in the morning tomorrow"
     )
-    assert box.ask("LinnetSetAlarm", time="06:30", days="today").error == "unsupported"
-    told = box.ask("LinnetSetAlarm", time="8:00", days="tomorrow").facts
+    assert box.hear("LinnetSetAlarm", time="06:30", day="today") == (
+        "that time is over already today"
+    )
+    told = box.ask("LinnetSetAlarm", time="8:00", day="tomorrow").facts
     assert told == {"time": "08:00", "day": "tomorrow"}
+
+
+def test_an_alarm_for_a_day_of_the_week_rings_on_that_day_alone() -> None:
+    box = KeptTime()
+    assert box.hear("LinnetSetAlarm", time="07:00", day="wed") == (
+        "alarm set for seven o'clock in the morning on wednesday"
+    )
+    rung_on = []
+    for day in range(10, 26):
+        box.wait_until(f"2026-03-{day} 07:00")
+        if box.ask("LinnetStop").facts:
+            rung_on.append(day)
+    assert rung_on == [11]
+
+
+def test_the_weekday_it_is_means_today_until_that_hour_and_then_next_week() -> None:
+    box = KeptTime()
+    assert box.ask("LinnetSetAlarm", time="07:30", day="mon").facts["day"] == "today"
+    box.ask("LinnetSetAlarm", time="07:00", day="mon")
+    box.wait_until("2026-03-09 07:30")
+    box.wait_until("2026-03-10 07:00")
+    assert [ring.time for ring in box.rung] == ["07:30"]
+    box.wait_until("2026-03-16 07:00")
+    assert [ring.time for ring in box.rung] == ["07:30", "07:00"]
+
+
+def test_a_day_cannot_be_one_and_many() -> None:
+    assert KeptTime().ask("LinnetSetAlarm", time="07:00", day="mon", days="mon").error == (
+        "unsupported"
+    )
 
 
 def test_an_alarm_on_weekdays_comes_again_and_leaves_out_the_weekend() -> None:
