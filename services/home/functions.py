@@ -39,6 +39,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "LinnetCancelAlarm": Function(alarms.cancel_alarm, frozenset({"time", "name"})),
     "LinnetAlarmStatus": Function(alarms.alarm_status, frozenset({"time", "name"})),
     "LinnetReminder": Function(alarms.remind, _DURATION | {"text", "time", "day", "days"}),
+    "LinnetReminderStatus": Function(alarms.reminder_status),
     "LinnetCancelReminder": Function(alarms.cancel_reminder, frozenset({"text", "time"})),
     "LinnetSnooze": Function(small.snooze, _DURATION),
     "LinnetStop": Function(small.stop),

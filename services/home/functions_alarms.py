@@ -2,10 +2,12 @@
 
 Facts: ``time`` as ``HH:MM``, local; ``day`` on which it comes: ``today``, ``tomorrow`` or a
 weekday; ``days`` such as ``mon,tue`` where it comes every week; ``name``; ``text`` and
-``duration_s`` of a reminder; ``count``, and several as ``time_1``, ``day_1`` … three at most.
+``duration_s`` of a reminder; ``count``, and several as ``time_1``, ``day_1`` … three at most. What
+is reminded of after a while has ``remaining_s_1`` in place of a time.
 
 Errors: ``no_alarm``, ``which_alarm``, ``no_reminder``, ``which_reminder`` (several match; facts as
-above), ``clock_not_set``, ``time_is_over`` (of that day), ``unsupported``.
+above), ``no_reminders`` (none at all), ``clock_not_set``, ``time_is_over`` (of that day),
+``unsupported``.
 """
 
 from __future__ import annotations
@@ -86,6 +88,20 @@ def remind(desk: Desk, call: Call, moment: Moment) -> Facts:
     except TimerRefused as error:
         raise Refused("unsupported") from error
     return {"text": text, "duration_s": after_s}
+
+
+def reminder_status(desk: Desk, call: Call, moment: Moment) -> Facts:
+    """All that are set, the next to come first; always as a list, of one as well."""
+    zone = desk.clocks.zone()
+    waiting: list[tuple[float, Facts]] = []
+    for timer in desk.timers.of_kind("reminder"):
+        left_s = desk.timers.remaining_s(timer)
+        waiting.append((float(left_s), {"text": timer.text or "", "remaining_s": left_s}))
+    for alarm in desk.alarms.of_kind("reminder"):
+        waiting.append((instant(alarm.due, zone) - moment.wall_s, _told(alarm, desk.clocks)))
+    if not waiting:
+        raise Refused("no_reminders")
+    return _numbered([facts for _, facts in sorted(waiting, key=lambda pair: pair[0])])
 
 
 def cancel_reminder(desk: Desk, call: Call, moment: Moment) -> Facts:
@@ -187,9 +203,13 @@ def _day(day: date, today: date) -> str:
 
 
 def _listed(alarms: Sequence[Alarm], clocks: Clocks) -> Facts:
-    facts: Facts = {"count": len(alarms)}
-    for place, alarm in enumerate(alarms[:LISTED], 1):
-        facts |= {f"{key}_{place}": value for key, value in _told(alarm, clocks).items()}
+    return _numbered([_told(alarm, clocks) for alarm in alarms])
+
+
+def _numbered(told: Sequence[Facts]) -> Facts:
+    facts: Facts = {"count": len(told)}
+    for place, each in enumerate(told[:LISTED], 1):
+        facts |= {f"{key}_{place}": value for key, value in each.items()}
     return facts
 
 

@@ -108,6 +108,8 @@ _ROWS = (
     Function("LinnetCancelAlarm", "Cancels an alarm.", a.WhichAlarm, "times"),
     Function("LinnetAlarmStatus", "Tells which alarms are set.", a.WhichAlarm, "times"),
     Function("LinnetReminder", "Reminds of something later.", a.Reminder, "times"),
+    Function("LinnetReminderStatus", "Tells what will be reminded of, and when.", a.Nothing,
+             "times"),
     Function("LinnetCancelReminder", "Cancels a reminder.", a.WhichReminder, "times"),
     Function("LinnetSnooze", "Lets what rings be silent for a while.", a.Snooze, "times"),
     Function("HassGetCurrentTime", "Tells the time.", a.Nothing, "tells"),

@@ -22,6 +22,7 @@ from services.language.spoken_time import duration_words, time_words
 _FAILURES: dict[str, Replies] = {
     "no_alarm": ("there is no alarm set", "no alarm is set"),
     "no_reminder": ("there is no such reminder", "i don't have that reminder"),
+    "no_reminders": ("you have no reminders", "there is nothing to remind you of"),
     "nothing_rings": ("nothing is ringing", "there is nothing to snooze"),
     "nothing_said": ("i have not said anything yet", "there is nothing to repeat"),
     "zero_divisor": ("nothing can be divided by zero", "i can't divide by zero"),
@@ -113,6 +114,7 @@ _TELLERS: dict[str, Callable[[Facts], Replies]] = {
     "LinnetCancelAlarm": alarms.alarm_cancelled,
     "LinnetAlarmStatus": alarms.standing,
     "LinnetReminder": alarms.reminder_set,
+    "LinnetReminderStatus": alarms.reminders_told,
     "LinnetCancelReminder": alarms.reminder_cancelled,
     "LinnetSnooze": _snoozed,
     "LinnetStop": _stopped,

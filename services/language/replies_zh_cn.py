@@ -32,6 +32,7 @@ _ERRORS: Mapping[str, str] = {
     "unsure": "你是这个意思吗",
     "no_alarm": "没有设闹钟",
     "no_reminder": "没有这个提醒",
+    "no_reminders": "没有设提醒",
     "nothing_rings": "现在没有响铃",
     "nothing_said": "我还没有说过话",
     "zero_divisor": "不能除以零",
@@ -270,6 +271,15 @@ def _reminded(facts: Facts) -> str:
     return f"好的，{_at(facts)}提醒你"
 
 
+def _reminders(facts: Facts) -> str:
+    told = [f"有{facts['count']}个提醒"]
+    for n in places(facts):
+        left_s = facts.get(f"remaining_s_{n}")
+        when = _at(facts, f"_{n}") if left_s is None else f"{duration(int(left_s))}后"
+        told.append(f"{when}{facts.get(f'text_{n}', '')}")
+    return "，".join(told)
+
+
 def _rung(facts: Facts) -> str:
     late = "（迟了）" if facts.keys() & {"late", "missed"} else ""
     kind = str(facts["kind"])
@@ -302,6 +312,7 @@ _TELLERS: Mapping[str, Callable[[Facts], str]] = {
     "LinnetCancelAlarm": lambda f: f"{_at(f)}的闹钟已取消" if "time" in f else "闹钟已关闭",
     "LinnetAlarmStatus": _alarms,
     "LinnetReminder": _reminded,
+    "LinnetReminderStatus": _reminders,
     "LinnetCancelReminder": lambda f: f"提醒{f.get('text', '')}已取消",
     "LinnetSnooze": lambda f: f"好的，{duration(int(f['duration_s']))}后再响",
     "LinnetArithmetic": lambda f: f"{'大约' if 'rounded' in f else ''}等于{f['value']}",

@@ -61,6 +61,8 @@ def call(name: str, /, **arguments: str | int) -> Call:
         ("每周一早上七点叫我起床", call("LinnetSetAlarm", time="07:00", days="mon")),
         ("星期天下午五点提醒我买牛奶",
          call("LinnetReminder", time="17:00", day="sun", text="买牛奶")),
+        ("我有哪些提醒", call("LinnetReminderStatus")),
+        ("告诉我所有的闹钟", call("LinnetAlarmStatus")),
         ("取消闹钟", call("LinnetCancelAlarm")),
         ("我有哪些闹钟", call("LinnetAlarmStatus")),
         ("下午五点提醒我买牛奶", call("LinnetReminder", time="17:00", text="买牛奶")),
@@ -110,6 +112,17 @@ def test_our_own_functions_are_called_in_chinese(said: str, meant: Call) -> None
 def test_an_alarm_is_for_one_day_or_for_every_such_day(said: str, meant: dict[str, str]) -> None:
     path, view = english()
     assert path.understand(said, view).call == call("LinnetSetAlarm", **meant)
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["list my {}", "what {} do i have", "which {} are set", "show me all my {}", "what are my {}",
+     "do i have any {}", "are there any {} set"],
+)  # fmt: skip
+def test_what_is_set_can_be_listed(said: str) -> None:
+    path, view = english()
+    assert path.understand(said.format("alarms"), view).call == call("LinnetAlarmStatus")
+    assert path.understand(said.format("reminders"), view).call == call("LinnetReminderStatus")
 
 
 @pytest.mark.parametrize(
