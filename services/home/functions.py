@@ -48,12 +48,17 @@ FUNCTIONS: Mapping[str, Function] = {
     "LinnetDayOfWeek": Function(small.day_of_week),
     "HassSetVolume": Function(small.set_volume, frozenset({"volume_level"})),
     "HassSetVolumeRelative": Function(small.change_volume, frozenset({"volume_step"})),
+    "HassMediaPlayerMute": Function(small.mute),
+    "HassMediaPlayerUnmute": Function(small.unmute),
+    "LinnetMicrophone": Function(small.microphone),
     "HassGetCurrentTime": Function(small.current_time),
     "HassGetCurrentDate": Function(small.current_date),
     "HassNevermind": Function(lambda desk, call, moment: {}),
 }
 _OF_DEVICES = frozenset({"name", "area", "floor", "domain", "device_class"})
-VOLUMES = frozenset({"HassSetVolume", "HassSetVolumeRelative"})
+VOLUMES = frozenset({
+    "HassSetVolume", "HassSetVolumeRelative", "HassMediaPlayerMute", "HassMediaPlayerUnmute",
+})  # fmt: skip
 """Calls about the appliance's own volume, where they name no device."""
 
 

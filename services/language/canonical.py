@@ -30,7 +30,9 @@ def call_of(intent: str, slots: Matched) -> Call | None:
         return None
 
 
-_PLACELESS = ("HassSetVolume", "HassSetVolumeRelative")
+_PLACELESS = (
+    "HassSetVolume", "HassSetVolumeRelative", "HassMediaPlayerMute", "HassMediaPlayerUnmute",
+)  # fmt: skip
 """Their templates are heard in a room, but the room is no argument: it is the appliance's own."""
 
 

@@ -118,6 +118,12 @@ _ROWS = (
     Function("HassSetVolume", "Sets how loud the appliance is.", a.Volume, "volume"),
     Function("HassSetVolumeRelative", "Makes the appliance louder or quieter.",
              a.VolumeStep, "volume"),
+    Function("HassMediaPlayerMute", "Makes the appliance silent; it still listens and rings.",
+             a.Nothing, "volume"),
+    Function("HassMediaPlayerUnmute", "Makes the appliance as loud as it was before.",
+             a.Nothing, "volume"),
+    Function("LinnetMicrophone", "Tells how the microphone is closed and opened: by its switch, "
+             "never by a call.", a.Nothing, "talks"),
     Function("LinnetRepeat", "Says the last answer again.", a.Nothing, "talks"),
     Function("LinnetStop", "Stops what is being said or rings.", a.Nothing, "talks"),
     Function("LinnetUndo", "Undoes the last command.", a.Nothing, "talks"),

@@ -27,6 +27,10 @@ _FAILURES: dict[str, Replies] = {
     "nothing_said": ("i have not said anything yet", "there is nothing to repeat"),
     "zero_divisor": ("nothing can be divided by zero", "i can't divide by zero"),
     "too_large": ("that number is too large for me", "that is too large to say"),
+    "by_switch": (
+        "my microphone is opened and closed by its mute switch not by words"
+        " for once it is closed i could not hear you open it",
+    ),
     "time_is_over": ("that time is over already today", "it is later than that already"),
     "clock_not_set": ("i don't know what time it is yet", "my clock is not set yet"),
 }
@@ -66,6 +70,15 @@ def _loudness(facts: Facts) -> Replies:
     said = f"the volume is at {number_words(level)} percent"
     if level in (0, 100):
         return (said, "the volume is off" if level == 0 else "that is as loud as i can be")
+    return said, f"okay {said}"
+
+
+def _muted(facts: Facts) -> Replies:
+    return ("my sound is off and i still listen say unmute to hear me again", "my sound is off")
+
+
+def _unmuted(facts: Facts) -> Replies:
+    said = f"my sound is on at {number_words(int(facts['level']))} percent"
     return said, f"okay {said}"
 
 
@@ -110,6 +123,8 @@ _TELLERS: dict[str, Callable[[Facts], Replies]] = {
     "HassTimerStatus": timers.standing,
     "HassSetVolume": _loudness,
     "HassSetVolumeRelative": _loudness,
+    "HassMediaPlayerMute": _muted,
+    "HassMediaPlayerUnmute": _unmuted,
     "LinnetSetAlarm": alarms.alarm_set,
     "LinnetCancelAlarm": alarms.alarm_cancelled,
     "LinnetAlarmStatus": alarms.standing,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import pytest
@@ -63,6 +64,9 @@ def call(name: str, /, **arguments: str | int) -> Call:
          call("LinnetReminder", time="17:00", day="sun", text="买牛奶")),
         ("我有哪些提醒", call("LinnetReminderStatus")),
         ("告诉我所有的闹钟", call("LinnetAlarmStatus")),
+        ("静音", call("HassMediaPlayerMute")),
+        ("取消静音", call("HassMediaPlayerUnmute")),
+        ("关闭麦克风", call("LinnetMicrophone")),
         ("取消闹钟", call("LinnetCancelAlarm")),
         ("我有哪些闹钟", call("LinnetAlarmStatus")),
         ("下午五点提醒我买牛奶", call("LinnetReminder", time="17:00", text="买牛奶")),
@@ -112,6 +116,33 @@ def test_our_own_functions_are_called_in_chinese(said: str, meant: Call) -> None
 def test_an_alarm_is_for_one_day_or_for_every_such_day(said: str, meant: dict[str, str]) -> None:
     path, view = english()
     assert path.understand(said, view).call == call("LinnetSetAlarm", **meant)
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("mute", "HassMediaPlayerMute"),
+        ("mute yourself", "HassMediaPlayerMute"),
+        ("mute the volume", "HassMediaPlayerMute"),
+        ("turn the sound off", "HassMediaPlayerMute"),
+        ("unmute", "HassMediaPlayerUnmute"),
+        ("turn the sound back on", "HassMediaPlayerUnmute"),
+        ("mute the microphone", "LinnetMicrophone"),
+        ("unmute your mic", "LinnetMicrophone"),
+        ("turn off the microphone", "LinnetMicrophone"),
+        ("stop listening", "LinnetMicrophone"),
+    ],
+)
+def test_the_sound_and_the_microphone_are_two_things_to_mute(said: str, meant: str) -> None:
+    path, view = english()
+    for here in (view, replace(view, here=None)):
+        assert path.understand(said, here).call == call(meant)
+
+
+@pytest.mark.parametrize("said", ["mute the television", "unmute the kitchen"])
+def test_no_other_sound_is_ours_to_mute(said: str) -> None:
+    path, view = english()
+    assert path.understand(said, view).call is None
 
 
 @pytest.mark.parametrize(
