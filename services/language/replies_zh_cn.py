@@ -25,6 +25,7 @@ _ERRORS: Mapping[str, str] = {
     "no_device_in_area": "这个房间里没有这样的设备",
     "no_device_on_floor": "这个楼层没有这样的设备",
     "too_broad": "一次太多了，请说出房间或设备",
+    "one_at_a_time": "我什么都没做，请一次说一件事",
     "no_timer": "没有计时器在运行",
     "offline": "现在连不上家里的设备",
     "unsupported": "对不起，这个我做不到",
