@@ -27,10 +27,6 @@ _FAILURES: dict[str, Replies] = {
     "nothing_said": ("i have not said anything yet", "there is nothing to repeat"),
     "zero_divisor": ("nothing can be divided by zero", "i can't divide by zero"),
     "too_large": ("that number is too large for me", "that is too large to say"),
-    "by_switch": (
-        "my microphone is opened and closed by its mute switch not by words"
-        " for once it is closed i could not hear you open it",
-    ),
     "time_is_over": ("that time is over already today", "it is later than that already"),
     "clock_not_set": ("i don't know what time it is yet", "my clock is not set yet"),
 }
@@ -82,6 +78,14 @@ def _unmuted(facts: Facts) -> Replies:
     return said, f"okay {said}"
 
 
+def _microphone(facts: Facts) -> Replies:
+    return (
+        "my microphone is opened and closed by its mute switch not by words"
+        " for once it is closed i could not hear you open it",
+        "only the mute switch opens and closes my microphone",
+    )
+
+
 def _weekday(facts: Facts) -> Replies:
     if "date" not in facts:
         return ("i don't know the date",)
@@ -125,6 +129,7 @@ _TELLERS: dict[str, Callable[[Facts], Replies]] = {
     "HassSetVolumeRelative": _loudness,
     "HassMediaPlayerMute": _muted,
     "HassMediaPlayerUnmute": _unmuted,
+    "LinnetMicrophone": _microphone,
     "LinnetSetAlarm": alarms.alarm_set,
     "LinnetCancelAlarm": alarms.alarm_cancelled,
     "LinnetAlarmStatus": alarms.standing,

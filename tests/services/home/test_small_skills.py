@@ -153,9 +153,9 @@ def test_who_was_muted_before_a_restart_is_unmuted_to_something_that_is_heard(
 
 def test_no_word_closes_the_microphone_and_the_reply_says_what_does(tmp_path: Path) -> None:
     desk = loud_box(tmp_path, [])
-    refused = ask(desk, "LinnetMicrophone")
-    assert (refused.error, desk.volume.level) == ("by_switch", 80)
-    assert "by its mute switch not by words" in replies(refused)[0]
+    told = ask(desk, "LinnetMicrophone")
+    assert (told.error, dict(told.facts), desk.volume.level) == (None, {}, 80)
+    assert "by its mute switch not by words" in replies(told)[0]
 
 
 def test_the_volume_ends_at_its_ends() -> None:
