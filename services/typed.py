@@ -80,6 +80,8 @@ class TypedLines:
         if call is None:
             heard = self._path.understand(text, view)
             if heard.call is None:
+                if heard.miss in GUESSED and self._path.several(text, view):
+                    return Read(_NOTHING, "one_at_a_time")
                 miss = Read(_NOTHING, _WORDS.get(heard.miss or "", heard.miss))
                 return self._asked_back(self._guessed(text, heard.miss, view, entities) or miss)
             call = heard.call

@@ -35,10 +35,11 @@ FUNCTIONS: Mapping[str, Function] = {
     "HassPauseTimer": Function(timers.pause, _WHICH),
     "HassUnpauseTimer": Function(timers.unpause, _WHICH),
     "HassTimerStatus": Function(timers.status, _WHICH),
-    "LinnetSetAlarm": Function(alarms.set_alarm, frozenset({"time", "days", "name"})),
+    "LinnetSetAlarm": Function(alarms.set_alarm, frozenset({"time", "day", "days", "name"})),
     "LinnetCancelAlarm": Function(alarms.cancel_alarm, frozenset({"time", "name"})),
     "LinnetAlarmStatus": Function(alarms.alarm_status, frozenset({"time", "name"})),
-    "LinnetReminder": Function(alarms.remind, _DURATION | {"text", "time", "days"}),
+    "LinnetReminder": Function(alarms.remind, _DURATION | {"text", "time", "day", "days"}),
+    "LinnetReminderStatus": Function(alarms.reminder_status),
     "LinnetCancelReminder": Function(alarms.cancel_reminder, frozenset({"text", "time"})),
     "LinnetSnooze": Function(small.snooze, _DURATION),
     "LinnetStop": Function(small.stop),
@@ -47,12 +48,17 @@ FUNCTIONS: Mapping[str, Function] = {
     "LinnetDayOfWeek": Function(small.day_of_week),
     "HassSetVolume": Function(small.set_volume, frozenset({"volume_level"})),
     "HassSetVolumeRelative": Function(small.change_volume, frozenset({"volume_step"})),
+    "HassMediaPlayerMute": Function(small.mute),
+    "HassMediaPlayerUnmute": Function(small.unmute),
+    "LinnetMicrophone": Function(small.microphone),
     "HassGetCurrentTime": Function(small.current_time),
     "HassGetCurrentDate": Function(small.current_date),
     "HassNevermind": Function(lambda desk, call, moment: {}),
 }
 _OF_DEVICES = frozenset({"name", "area", "floor", "domain", "device_class"})
-VOLUMES = frozenset({"HassSetVolume", "HassSetVolumeRelative"})
+VOLUMES = frozenset({
+    "HassSetVolume", "HassSetVolumeRelative", "HassMediaPlayerMute", "HassMediaPlayerUnmute",
+})  # fmt: skip
 """Calls about the appliance's own volume, where they name no device."""
 
 

@@ -2,10 +2,12 @@
 
 Facts: ``time`` as ``HH:MM``, local; ``day`` on which it comes: ``today``, ``tomorrow`` or a
 weekday; ``days`` such as ``mon,tue`` where it comes every week; ``name``; ``text`` and
-``duration_s`` of a reminder; ``count``, and several as ``time_1``, ``day_1`` … three at most.
+``duration_s`` of a reminder; ``count``, and several as ``time_1``, ``day_1`` … three at most. What
+is reminded of after a while has ``remaining_s_1`` in place of a time.
 
 Errors: ``no_alarm``, ``which_alarm``, ``no_reminder``, ``which_reminder`` (several match; facts as
-above), ``clock_not_set``, ``unsupported``.
+above), ``no_reminders`` (none at all), ``clock_not_set``, ``time_is_over`` (of that day),
+``unsupported``.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ def set_alarm(desk: Desk, call: Call, moment: Moment) -> Facts:
     time = clock_time(call)
     if time is None:
         raise Refused("unsupported")
-    when = _when(desk.clocks, moment, time, words(call, "days"))
+    when = _when(desk.clocks, moment, time, call)
     return _told(_add(desk, when, name=words(call, "name")), desk.clocks)
 
 
@@ -77,15 +79,29 @@ def remind(desk: Desk, call: Call, moment: Moment) -> Facts:
     if text is None or (time is None) == (after_s is None):
         raise Refused("unsupported")
     if time is not None:
-        when = _when(desk.clocks, moment, time, words(call, "days"))
+        when = _when(desk.clocks, moment, time, call)
         return _told(_add(desk, when, text=text), desk.clocks)
-    if after_s is None or "days" in call.args:
+    if after_s is None or call.args.keys() & {"day", "days"}:
         raise Refused("unsupported")
     try:
         desk.timers.start(after_s, kind="reminder", text=text)
     except TimerRefused as error:
         raise Refused("unsupported") from error
     return {"text": text, "duration_s": after_s}
+
+
+def reminder_status(desk: Desk, call: Call, moment: Moment) -> Facts:
+    """All that are set, the next to come first; always as a list, of one as well."""
+    zone = desk.clocks.zone()
+    waiting: list[tuple[float, Facts]] = []
+    for timer in desk.timers.of_kind("reminder"):
+        left_s = desk.timers.remaining_s(timer)
+        waiting.append((float(left_s), {"text": timer.text or "", "remaining_s": left_s}))
+    for alarm in desk.alarms.of_kind("reminder"):
+        waiting.append((instant(alarm.due, zone) - moment.wall_s, _told(alarm, desk.clocks)))
+    if not waiting:
+        raise Refused("no_reminders")
+    return _numbered([facts for _, facts in sorted(waiting, key=lambda pair: pair[0])])
 
 
 def cancel_reminder(desk: Desk, call: Call, moment: Moment) -> Facts:
@@ -128,21 +144,26 @@ def _add(desk: Desk, when: _When, name: str | None = None, text: str | None = No
         raise Refused("unsupported") from error
 
 
-def _when(clocks: Clocks, moment: Moment, time: str, days: str | None) -> _When:
-    """The first time a wish comes true.
+def _when(clocks: Clocks, moment: Moment, time: str, call: Call) -> _When:
+    """The first time a wish comes true: on its ``day``, else each week on its ``days``.
 
     Raises:
-        Refused: ``clock_not_set``; ``unsupported`` for days that are none, or one that is over.
+        Refused: ``clock_not_set``; ``time_is_over``; ``unsupported`` for days that are none.
     """
     if not moment.wall_is_set:
         raise Refused("clock_not_set")
     zone, today = clocks.zone(), clocks.local().date()
-    if days in ("today", "tomorrow"):
-        day = today + timedelta(days=days == "tomorrow")
+    once, days = words(call, "day"), words(call, "days")
+    if once and days:
+        raise Refused("unsupported")
+    if once in ("today", "tomorrow"):
+        day = today + timedelta(days=once == "tomorrow")
         due = datetime.combine(day, datetime.strptime(time, "%H:%M").time())
         if instant(due, zone) <= moment.wall_s:
-            raise Refused("unsupported")
+            raise Refused("time_is_over")
         return _When(due, ())
+    if once:
+        return _When(next_due(moment.wall_s, zone, time, _weekdays(once)), ())
     chosen = _weekdays(days) if days else ()
     return _When(next_due(moment.wall_s, zone, time, chosen), chosen)
 
@@ -182,9 +203,13 @@ def _day(day: date, today: date) -> str:
 
 
 def _listed(alarms: Sequence[Alarm], clocks: Clocks) -> Facts:
-    facts: Facts = {"count": len(alarms)}
-    for place, alarm in enumerate(alarms[:LISTED], 1):
-        facts |= {f"{key}_{place}": value for key, value in _told(alarm, clocks).items()}
+    return _numbered([_told(alarm, clocks) for alarm in alarms])
+
+
+def _numbered(told: Sequence[Facts]) -> Facts:
+    facts: Facts = {"count": len(told)}
+    for place, each in enumerate(told[:LISTED], 1):
+        facts |= {f"{key}_{place}": value for key, value in each.items()}
     return facts
 
 

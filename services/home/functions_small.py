@@ -54,6 +54,20 @@ def change_volume(desk: Desk, call: Call, moment: Moment) -> Facts:
     return {"level": desk.volume.change(percent)}
 
 
+def mute(desk: Desk, call: Call, moment: Moment) -> Facts:
+    """No sound but that of what rings; what is said is still heard, so it can be undone."""
+    return {"level": desk.volume.set(0)}
+
+
+def unmute(desk: Desk, call: Call, moment: Moment) -> Facts:
+    return {"level": desk.volume.unmute()}
+
+
+def microphone(desk: Desk, call: Call, moment: Moment) -> Facts:
+    """Nothing is done: the reply tells of the switch. Words must not close what hears them."""
+    return {}
+
+
 def stop(desk: Desk, call: Call, moment: Moment) -> Facts:
     stopped = desk.ringer.stop(moment.clock_s)
     return {"stopped": len(stopped)} if stopped else {}

@@ -27,7 +27,7 @@ KEPT = 8
 READS = frozenset({
     "HassGetState", "HassGetCurrentTime", "HassGetCurrentDate", "HassTimerStatus", "HassNevermind",
     "HassClimateGetTemperature", "LinnetArithmetic", "LinnetRepeat", "LinnetAlarmStatus",
-    "LinnetStop",
+    "LinnetReminderStatus", "LinnetMicrophone", "LinnetStop",
 })  # fmt: skip
 """Calls that change nothing; "undo that" after one of them means what came before."""
 

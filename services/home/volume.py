@@ -19,6 +19,8 @@ STEP = 10
 """Percent that "louder" and "quieter" change."""
 LEAST_RINGING = 40
 """Percent."""
+UNMUTED = 40
+"""Percent after "unmute", where it was silent when the program started."""
 FILE_NAME = "volume.json"
 
 
@@ -50,6 +52,7 @@ class Volume:
         self._file = StateFile(folder / FILE_NAME, _Kept) if folder else None
         kept = self._file.load() if self._file else None
         self._level = _within(kept.level if kept else level)
+        self._audible = self._level or UNMUTED
         self._least_ringing = _within(least_ringing)
         self._ringing = False
         self._apply = apply
@@ -71,6 +74,11 @@ class Volume:
         with self._lock:
             return self._set(self._level + percent)
 
+    def unmute(self) -> int:
+        """As loud as it last was before it was silent; what it is now."""
+        with self._lock:
+            return self._set(self._level or self._audible)
+
     def ring(self, ringing: bool) -> None:
         """Something rings from now on, or nothing does any more."""
         with self._lock:
@@ -80,6 +88,7 @@ class Volume:
 
     def _set(self, level: int) -> int:
         self._level = _within(level)
+        self._audible = self._level or self._audible
         self._sound()
         if self._file:
             self._file.save(_Kept(level=self._level))

@@ -260,6 +260,7 @@ class VolumeStep(Arguments):
 
 Clock = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 _DAY = "(mon|tue|wed|thu|fri|sat|sun)"
+Day = Literal["today", "tomorrow", "mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Days = Annotated[str, Field(pattern=rf"^{_DAY}(,{_DAY}){{0,6}}$")]
 
 
@@ -269,12 +270,24 @@ class Arithmetic(Arguments):
     right: Decimal
 
 
+def _once_or_often(arguments: SetAlarm | Reminder) -> None:
+    if arguments.day is not None and arguments.days is not None:
+        raise ValueError("takes either day or days")
+
+
 class SetAlarm(Arguments):
     time: Clock
     """Local time, HH:MM, 24 hours."""
+    day: Day | None = None
+    """The one day it rings on; none rings as soon as it is that time."""
     days: Days | None = None
     """Days it repeats on, such as mon,tue; none rings once."""
     name: Words | None = None
+
+    @model_validator(mode="after")
+    def _when(self) -> SetAlarm:
+        _once_or_often(self)
+        return self
 
 
 class WhichAlarm(Arguments):
@@ -287,6 +300,8 @@ class Reminder(Duration):
     """What to remind of."""
     time: Clock | None = None
     """Local time, HH:MM, 24 hours; or else how long from now."""
+    day: Day | None = None
+    """The one day it comes on, with a time."""
     days: Days | None = None
     """Days it repeats on, with a time."""
 
@@ -294,6 +309,7 @@ class Reminder(Duration):
     def _when(self) -> Reminder:
         if (self.time is None) != any((self.hours, self.minutes, self.seconds)):
             raise ValueError("needs either a time or hours, minutes, seconds from now")
+        _once_or_often(self)
         return self
 
 

@@ -30,7 +30,9 @@ def call_of(intent: str, slots: Matched) -> Call | None:
         return None
 
 
-_PLACELESS = ("HassSetVolume", "HassSetVolumeRelative")
+_PLACELESS = (
+    "HassSetVolume", "HassSetVolumeRelative", "HassMediaPlayerMute", "HassMediaPlayerUnmute",
+)  # fmt: skip
 """Their templates are heard in a room, but the room is no argument: it is the appliance's own."""
 
 
@@ -51,19 +53,25 @@ def _arithmetic(slots: Matched) -> dict[str, object] | None:
     return None if found is None else dict(zip(("left", "operator", "right"), found, strict=True))
 
 
+_OF_CLOCK = frozenset({"hour", "minute", "past", "part", "day_part"})
 _NIGHTFALL = 5
 """At night, an hour from this one on is before midnight, and twelve is midnight itself."""
 
 
 def clock(slots: Mapping[str, V]) -> dict[str, V | str] | None:
-    """``hour``, ``minute``, ``past`` and ``part`` of the day become ``time``."""
-    rest: dict[str, V | str] = {
-        k: v for k, v in slots.items() if k not in ("hour", "minute", "past", "part")
-    }
+    """``hour``, ``minute``, ``past`` and ``part`` of the day become ``time``.
+
+    ``day_part`` is the part where it is said with the day, "tomorrow morning"; None where the
+    two do not agree.
+    """
+    rest: dict[str, V | str] = {k: v for k, v in slots.items() if k not in _OF_CLOCK}
     if "hour" not in slots:
         return rest
+    parts = [slots[key] for key in ("part", "day_part") if key in slots]
+    if len({part == "am" for part in parts}) > 1:
+        return None
     hour, minute = _int(slots["hour"]), _int(slots.get("minute", 0))
-    past, part = _int(slots.get("past", 0)), slots.get("part")
+    past, part = _int(slots.get("past", 0)), parts[0] if parts else None
     if part is not None:
         if not 1 <= hour <= 12:
             return None

@@ -29,6 +29,7 @@ from services.language.homeview import EntityView, HomeView
 from services.language.name_lists import NameLists, Slots
 from services.language.not_now import commands_nothing_now
 from services.language.sentences import intents, numbers
+from services.language.several import holds_several
 
 MAX_NAME_WORDS = 3
 """Longer unknown names are taken for talk."""
@@ -100,11 +101,22 @@ class FastPath:
         if not any(c.isalnum() for c in text):
             return Heard(miss="empty")
         self._look_at(view)
+        return self._first(text, view) or Heard(miss=self._why(text, view))
+
+    def several(self, text: str, view: HomeView) -> bool:
+        """Whether a text that is missed holds several commands, each of which would be one."""
+        if len(text) > MAX_CHARS:
+            return False
+        self._look_at(view)
+        return holds_several(text, self.language, lambda part: bool(self._first(part, view)))
+
+    def _first(self, text: str, view: HomeView) -> Heard | None:
+        """What the first of all tries that fits comes to."""
         for written, slots in self._tries(text):
             heard = self._readings(written, slots, view)
             if heard.calls:
                 return heard
-        return Heard(miss=self._why(text, view))
+        return None
 
     def _look_at(self, view: HomeView) -> None:
         if view is not self._view and view != self._view:

@@ -34,6 +34,10 @@ _FAILURES: dict[str, Replies] = {
     "no_timer": ("there is no timer running", "no timer is running"),
     "offline": ("i can't reach the home right now", "sorry the home is not connected"),
     "unsupported": ("sorry i can't do that", "i can't do that"),
+    "one_at_a_time": (
+        "i did nothing yet one thing at a time please",
+        "please tell me these one by one",
+    ),
     "ambiguous": ("sorry which one do you mean", "which one do you mean"),
     "unsure": ("is that what you mean",),
 }

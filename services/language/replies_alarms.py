@@ -77,6 +77,22 @@ def reminder_set(facts: Facts) -> Replies:
     return f"i will remind you at {at}", f"okay a reminder at {at}"
 
 
+def reminders_told(facts: Facts) -> Replies:
+    count = int(facts["count"])
+    head = f"you have {number_words(count)} reminder{'s' if count > 1 else ''}"
+    first = "first " if count > LISTED else ""
+    return (f"{head} {first}{joined([_reminder(facts, f'_{n}') for n in places(facts)])}", head)
+
+
+def _reminder(facts: Facts, place: str) -> str:
+    """``feed the cat in ten minutes``, ``call mom at seven o'clock in the morning tomorrow``."""
+    if f"remaining_s{place}" in facts:
+        when = f"in {duration_words(int(facts[f'remaining_s{place}']))}"
+    else:
+        when = f"at {_alarm_time(facts, place)}"
+    return f"{spoken(str(facts.get(f'text{place}', '')))} {when}".strip()
+
+
 def reminder_cancelled(facts: Facts) -> Replies:
     what = spoken(str(facts.get("text", "")))
     return (f"the reminder {what} is cancelled",) if what else ("the reminder is cancelled",)

@@ -22,10 +22,12 @@ from services.language.spoken_time import duration_words, time_words
 _FAILURES: dict[str, Replies] = {
     "no_alarm": ("there is no alarm set", "no alarm is set"),
     "no_reminder": ("there is no such reminder", "i don't have that reminder"),
+    "no_reminders": ("you have no reminders", "there is nothing to remind you of"),
     "nothing_rings": ("nothing is ringing", "there is nothing to snooze"),
     "nothing_said": ("i have not said anything yet", "there is nothing to repeat"),
     "zero_divisor": ("nothing can be divided by zero", "i can't divide by zero"),
     "too_large": ("that number is too large for me", "that is too large to say"),
+    "time_is_over": ("that time is over already today", "it is later than that already"),
     "clock_not_set": ("i don't know what time it is yet", "my clock is not set yet"),
 }
 
@@ -65,6 +67,23 @@ def _loudness(facts: Facts) -> Replies:
     if level in (0, 100):
         return (said, "the volume is off" if level == 0 else "that is as loud as i can be")
     return said, f"okay {said}"
+
+
+def _muted(facts: Facts) -> Replies:
+    return ("my sound is off and i still listen say unmute to hear me again", "my sound is off")
+
+
+def _unmuted(facts: Facts) -> Replies:
+    said = f"my sound is on at {number_words(int(facts['level']))} percent"
+    return said, f"okay {said}"
+
+
+def _microphone(facts: Facts) -> Replies:
+    return (
+        "my microphone is opened and closed by its mute switch not by words"
+        " for once it is closed i could not hear you open it",
+        "only the mute switch opens and closes my microphone",
+    )
 
 
 def _weekday(facts: Facts) -> Replies:
@@ -108,10 +127,14 @@ _TELLERS: dict[str, Callable[[Facts], Replies]] = {
     "HassTimerStatus": timers.standing,
     "HassSetVolume": _loudness,
     "HassSetVolumeRelative": _loudness,
+    "HassMediaPlayerMute": _muted,
+    "HassMediaPlayerUnmute": _unmuted,
+    "LinnetMicrophone": _microphone,
     "LinnetSetAlarm": alarms.alarm_set,
     "LinnetCancelAlarm": alarms.alarm_cancelled,
     "LinnetAlarmStatus": alarms.standing,
     "LinnetReminder": alarms.reminder_set,
+    "LinnetReminderStatus": alarms.reminders_told,
     "LinnetCancelReminder": alarms.reminder_cancelled,
     "LinnetSnooze": _snoozed,
     "LinnetStop": _stopped,

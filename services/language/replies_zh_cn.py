@@ -25,6 +25,7 @@ _ERRORS: Mapping[str, str] = {
     "no_device_in_area": "这个房间里没有这样的设备",
     "no_device_on_floor": "这个楼层没有这样的设备",
     "too_broad": "一次太多了，请说出房间或设备",
+    "one_at_a_time": "我什么都没做，请一次说一件事",
     "no_timer": "没有计时器在运行",
     "offline": "现在连不上家里的设备",
     "unsupported": "对不起，这个我做不到",
@@ -32,10 +33,12 @@ _ERRORS: Mapping[str, str] = {
     "unsure": "你是这个意思吗",
     "no_alarm": "没有设闹钟",
     "no_reminder": "没有这个提醒",
+    "no_reminders": "没有设提醒",
     "nothing_rings": "现在没有响铃",
     "nothing_said": "我还没有说过话",
     "zero_divisor": "不能除以零",
     "too_large": "这个数太大了",
+    "time_is_over": "今天这个时间已经过了",
     "clock_not_set": "我还不知道现在几点",
     "left_alone": "好的，保持原样",
     "too_late": "太晚了，保持原样",
@@ -247,8 +250,14 @@ def _changed(facts: Facts) -> str:
 def _at(facts: Facts, place: str = "") -> str:
     days = str(facts.get(f"days{place}", ""))
     repeated = "每周" + "、".join(_DAYS.get(d, "") for d in days.split(",")) if days else ""
-    day = {"today": "今天", "tomorrow": "明天"}.get(str(facts.get(f"day{place}", "")), "")
-    return f"{repeated or day}{facts[f'time{place}']}"
+    return f"{repeated or _day(str(facts.get(f'day{place}', '')))}{facts[f'time{place}']}"
+
+
+def _day(day: str) -> str:
+    """``monday`` → 周一; empty for other words."""
+    if day in ("today", "tomorrow"):
+        return "今天" if day == "today" else "明天"
+    return f"周{_DAYS[day[:3]]}" if day[:3] in _DAYS else ""
 
 
 def _alarms(facts: Facts) -> str:
@@ -261,6 +270,15 @@ def _reminded(facts: Facts) -> str:
     if "duration_s" in facts:
         return f"好的，{duration(int(facts['duration_s']))}后提醒你"
     return f"好的，{_at(facts)}提醒你"
+
+
+def _reminders(facts: Facts) -> str:
+    told = [f"有{facts['count']}个提醒"]
+    for n in places(facts):
+        left_s = facts.get(f"remaining_s_{n}")
+        when = _at(facts, f"_{n}") if left_s is None else f"{duration(int(left_s))}后"
+        told.append(f"{when}{facts.get(f'text_{n}', '')}")
+    return "，".join(told)
 
 
 def _rung(facts: Facts) -> str:
@@ -291,10 +309,14 @@ _TELLERS: Mapping[str, Callable[[Facts], str]] = {
     "LinnetDayOfWeek": _fact("date", "今天是", "我不知道今天几号"),
     "HassSetVolume": lambda f: f"音量是{f['level']}%",
     "HassSetVolumeRelative": lambda f: f"音量是{f['level']}%",
+    "HassMediaPlayerMute": lambda f: "我已静音，但还在听，说“取消静音”就能恢复",
+    "HassMediaPlayerUnmute": lambda f: f"声音已恢复，音量是{f['level']}%",
+    "LinnetMicrophone": lambda f: "麦克风只能用静音开关来关闭和打开，因为关闭后我听不到你说话",
     "LinnetSetAlarm": lambda f: f"闹钟已设在{_at(f)}",
     "LinnetCancelAlarm": lambda f: f"{_at(f)}的闹钟已取消" if "time" in f else "闹钟已关闭",
     "LinnetAlarmStatus": _alarms,
     "LinnetReminder": _reminded,
+    "LinnetReminderStatus": _reminders,
     "LinnetCancelReminder": lambda f: f"提醒{f.get('text', '')}已取消",
     "LinnetSnooze": lambda f: f"好的，{duration(int(f['duration_s']))}后再响",
     "LinnetArithmetic": lambda f: f"{'大约' if 'rounded' in f else ''}等于{f['value']}",

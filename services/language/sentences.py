@@ -20,7 +20,9 @@ from services.language.functions import FUNCTIONS, READ, STARTED
 
 DOMAINS = READ | STARTED
 """Platforms a sentence may speak of; the package also knows persons, media players …"""
-_OWN_VOLUME = ("HassSetVolume", "HassSetVolumeRelative")
+_OWN_VOLUME = (
+    "HassSetVolume", "HassSetVolumeRelative", "HassMediaPlayerMute", "HassMediaPlayerUnmute",
+)  # fmt: skip
 """Of these only the forms without a place: no other room's loudness is ours."""
 
 

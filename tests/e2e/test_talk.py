@@ -38,6 +38,27 @@ def test_a_typed_command_moves_the_simulated_home(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
+def test_what_is_typed_about_time_sound_and_two_things_at_once_is_answered(tmp_path: Path) -> None:
+    typed = (
+        "remind me to call mom tomorrow at 7\nset an alarm for tomorrow at 8\n"
+        "list my reminders\nlist my alarms\nmute\nundo that\nmute the microphone\n"
+        "turn on the bed light and the kitchen lights\n"
+    )
+    done = linnet("talk", "--simulated", cwd=tmp_path, typed=typed)
+    said = [line for line in done.stdout.split("\n")[1:] if line and not line.startswith("  ")]
+    assert said == [
+        "i will remind you at seven o'clock in the morning tomorrow",
+        "alarm set for eight o'clock in the morning tomorrow",
+        "you have one reminder call mom at seven o'clock in the morning tomorrow",
+        "your alarm is set for eight o'clock in the morning tomorrow",
+        "my sound is off and i still listen say unmute to hear me again",
+        "okay undone",
+        "my microphone is opened and closed by its mute switch not by words"
+        " for once it is closed i could not hear you open it",
+        "i did nothing yet one thing at a time please",
+    ]
+
+
 def test_a_sentence_that_means_two_devices_is_asked_about_and_the_answer_decides(
     tmp_path: Path, broker: Mosquitto
 ) -> None:

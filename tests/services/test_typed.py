@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
+
 from services.home.entities import Registry
 from services.home.resolver import current_resolution
 from services.language.calls import Call
 from services.language.fast_path import FastPath
 from services.language.homeview import HomeView
 from services.language.line_guess import Guess
+from services.language.outcome import Outcome
+from services.language.replies import replies
 from services.typed import Read, TypedLines
 from tests.services.home.things import light, registry
 
@@ -17,9 +21,20 @@ HOME = registry(
     light("Reading Light", "Office"),
     light("Reading Light", "Bedroom"),
     light("Desk Lamp", "Office"),
+    light("Bed Light", "Bedroom"),
 )
 PATH = FastPath()
 BEDROOM = Call.of("HassTurnOn", name="reading light", area="bedroom", domain="light")
+
+
+class AnyGuess:
+    """Takes every line for the desk lamp."""
+
+    asked = 0
+
+    def guess(self, text: str, view: HomeView, others: Sequence[Call] = ()) -> Guess:
+        self.asked += 1
+        return Guess((Call.of("HassTurnOn", name="desk lamp"),))
 
 
 def typed(*said: str, home: Registry = HOME, here: str | None = None) -> list[Read]:
@@ -58,6 +73,52 @@ def test_a_question_stays_open_for_one_line_only() -> None:
 def test_what_is_no_command_has_a_reason() -> None:
     told = [r.error for r in typed("turn on the disco ball", "hello there", "?", "a" * 999)]
     assert told == ["no_device", "not_understood", "not_understood", "not_understood"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "turn on the desk lamp and the bed light",
+        "turn the desk lamp and the bed light off",
+        "turn on the desk lamp, the bed light and the reading light",
+        "turn on the desk lamp and turn off the bed light",
+        "turn off the bed light then what time is it",
+        "set the desk lamp and the bed light to 30 percent",
+    ],
+)
+def test_two_things_in_one_line_are_asked_for_one_by_one_and_nothing_is_done(line: str) -> None:
+    guesser = AnyGuess()
+    lines = TypedLines(PATH, guesser)
+    read = lines.read(line, HOME.view(), HOME.snapshot())
+    assert (read.call.name, read.error, read.resolution) == ("HassNevermind", "one_at_a_time", None)
+    assert guesser.asked == 0, "half of what was meant is not guessed at either"
+    assert replies(Outcome(read.call, error=read.error))[0] == (
+        "i did nothing yet one thing at a time please"
+    )
+
+
+def test_in_chinese_as_well() -> None:
+    home = registry(light("书房灯"), light("床头灯"))
+    lines = TypedLines(FastPath("zh-CN"))
+    for line in ("打开书房灯和床头灯", "打开书房灯，关闭床头灯"):
+        read = lines.read(line, home.view(), home.snapshot())
+        assert (read.call.name, read.error) == ("HassNevermind", "one_at_a_time")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["the lamp fell over and the light went out", "turn on the desk lamp and be happy",
+     "and", "and the bed light", ", , ,", "don't turn on the desk lamp and the bed light"],
+)  # fmt: skip
+def test_an_and_alone_makes_no_two_commands(line: str) -> None:
+    (read,) = typed(line)
+    assert (read.call.name, read.error) == ("HassNevermind", "not_understood")
+
+
+def test_a_name_with_an_and_in_it_is_one_name() -> None:
+    home = registry(light("Salt and Pepper"), light("Desk Lamp"))
+    (read,) = typed("turn on salt and pepper", home=home)
+    assert read == Read(Call.of("HassTurnOn", name="salt and pepper"))
 
 
 def test_the_devices_that_were_found_are_handed_on_as_they_are_by_then() -> None:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from services.home.alarms import MAX_ALARMS
+from services.language.replies_zh_cn import replies as chinese
 from tests.support.time_keeping import BERLIN, KeptTime
 
 SATURDAY_NIGHT = datetime(2026, 3, 28, 23, 0, tzinfo=BERLIN)
@@ -34,9 +35,41 @@ def test_a_time_that_has_passed_is_tomorrow() -> None:
     assert box.hear("LinnetSetAlarm", time="06:30", name="early") == (
         "the early alarm is set for six thirty in the morning tomorrow"
     )
-    assert box.ask("LinnetSetAlarm", time="06:30", days="today").error == "unsupported"
-    told = box.ask("LinnetSetAlarm", time="8:00", days="tomorrow").facts
+    assert box.hear("LinnetSetAlarm", time="06:30", day="today") == (
+        "that time is over already today"
+    )
+    told = box.ask("LinnetSetAlarm", time="8:00", day="tomorrow").facts
     assert told == {"time": "08:00", "day": "tomorrow"}
+
+
+def test_an_alarm_for_a_day_of_the_week_rings_on_that_day_alone() -> None:
+    box = KeptTime()
+    assert box.hear("LinnetSetAlarm", time="07:00", day="wed") == (
+        "alarm set for seven o'clock in the morning on wednesday"
+    )
+    rung_on = []
+    for day in range(10, 26):
+        box.wait_until(f"2026-03-{day} 07:00")
+        if box.ask("LinnetStop").facts:
+            rung_on.append(day)
+    assert rung_on == [11]
+
+
+def test_the_weekday_it_is_means_today_until_that_hour_and_then_next_week() -> None:
+    box = KeptTime()
+    assert box.ask("LinnetSetAlarm", time="07:30", day="mon").facts["day"] == "today"
+    box.ask("LinnetSetAlarm", time="07:00", day="mon")
+    box.wait_until("2026-03-09 07:30")
+    box.wait_until("2026-03-10 07:00")
+    assert [ring.time for ring in box.rung] == ["07:30"]
+    box.wait_until("2026-03-16 07:00")
+    assert [ring.time for ring in box.rung] == ["07:30", "07:00"]
+
+
+def test_a_day_cannot_be_one_and_many() -> None:
+    assert KeptTime().ask("LinnetSetAlarm", time="07:00", day="mon", days="mon").error == (
+        "unsupported"
+    )
 
 
 def test_an_alarm_on_weekdays_comes_again_and_leaves_out_the_weekend() -> None:
@@ -71,6 +104,42 @@ def test_the_same_alarm_twice_is_one_alarm() -> None:
     box.ask("LinnetSetAlarm", time="09:00")
     box.ask("LinnetSetAlarm", time="9:00")
     assert len(box.desk.alarms.all()) == 1
+
+
+def test_reminders_are_listed_the_next_to_come_first() -> None:
+    box = KeptTime()
+    assert box.hear("LinnetReminderStatus") == "you have no reminders"
+    box.ask("LinnetReminder", text="call mom", time="07:00", day="tomorrow")
+    assert box.hear("LinnetReminderStatus") == (
+        "you have one reminder call mom at seven o'clock in the morning tomorrow"
+    )
+    box.ask("LinnetReminder", text="feed the cat", minutes=10)
+    box.ask("LinnetSetAlarm", time="08:00")
+    box.wait(60)
+    assert box.hear("LinnetReminderStatus") == (
+        "you have two reminders feed the cat in nine minutes"
+        " and call mom at seven o'clock in the morning tomorrow"
+    )
+    assert chinese(box.ask("LinnetReminderStatus")) == (
+        "有2个提醒，9分钟后feed the cat，明天07:00call mom",
+    )
+
+
+def test_of_many_reminders_the_first_are_told_and_how_many_there_are() -> None:
+    box = KeptTime()
+    for minutes in (40, 20, 30, 10):
+        box.ask("LinnetReminder", text=f"look {minutes}", minutes=minutes)
+    said = box.hear("LinnetReminderStatus")
+    assert said.startswith("you have four reminders first look ten in ten minutes")
+    assert "forty" not in said
+
+
+def test_a_day_is_told_in_chinese_as_well() -> None:
+    box = KeptTime()
+    assert chinese(box.ask("LinnetSetAlarm", time="07:00", day="wed")) == ("闹钟已设在周三07:00",)
+    assert chinese(box.ask("LinnetSetAlarm", time="07:00", day="today")) == (
+        "今天这个时间已经过了",
+    )
 
 
 def test_several_alarms_are_told_and_asked_about() -> None:

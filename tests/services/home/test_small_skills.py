@@ -126,6 +126,38 @@ def test_the_volume_is_set_stepped_and_kept(tmp_path: Path) -> None:
     assert loud_box(tmp_path, gains).volume.level == 5
 
 
+def test_muted_it_is_silent_but_hears_and_is_unmuted_to_what_it_was(tmp_path: Path) -> None:
+    gains: list[float] = []
+    desk = loud_box(tmp_path, gains)
+    ask(desk, "HassSetVolume", volume_level=60)
+    for _ in range(2):  # twice is as once
+        assert replies(ask(desk, "HassMediaPlayerMute"))[0] == (
+            "my sound is off and i still listen say unmute to hear me again"
+        )
+    assert gains[-1] == 0
+    desk.volume.ring(True)
+    assert gains[-1] == 0.4, "who mutes it at night is still woken"
+    desk.volume.ring(False)
+    assert replies(ask(desk, "HassMediaPlayerUnmute"))[0] == "my sound is on at sixty percent"
+    assert ask(desk, "HassMediaPlayerUnmute").facts == {"level": 60}
+
+
+def test_who_was_muted_before_a_restart_is_unmuted_to_something_that_is_heard(
+    tmp_path: Path,
+) -> None:
+    ask(loud_box(tmp_path, []), "HassMediaPlayerMute")
+    desk = loud_box(tmp_path, [])
+    assert desk.volume.level == 0
+    assert ask(desk, "HassMediaPlayerUnmute").facts == {"level": 40}
+
+
+def test_no_word_closes_the_microphone_and_the_reply_says_what_does(tmp_path: Path) -> None:
+    desk = loud_box(tmp_path, [])
+    told = ask(desk, "LinnetMicrophone")
+    assert (told.error, dict(told.facts), desk.volume.level) == (None, {}, 80)
+    assert "by its mute switch not by words" in replies(told)[0]
+
+
 def test_the_volume_ends_at_its_ends() -> None:
     desk = loud_box(None, [])
     for _ in range(3):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import pytest
@@ -55,6 +56,17 @@ def call(name: str, /, **arguments: str | int) -> Call:
         ("定一个晚上十点一刻的闹钟", call("LinnetSetAlarm", time="22:15")),
         ("晚上十二点叫我起床", call("LinnetSetAlarm", time="00:00")),
         ("下午三点二十分叫醒我", call("LinnetSetAlarm", time="15:20")),
+        ("明天早上七点叫醒我", call("LinnetSetAlarm", time="07:00", day="tomorrow")),
+        ("设置明天晚上八点的闹钟", call("LinnetSetAlarm", time="20:00", day="tomorrow")),
+        ("周一早上七点叫我起床", call("LinnetSetAlarm", time="07:00", day="mon")),
+        ("每周一早上七点叫我起床", call("LinnetSetAlarm", time="07:00", days="mon")),
+        ("星期天下午五点提醒我买牛奶",
+         call("LinnetReminder", time="17:00", day="sun", text="买牛奶")),
+        ("我有哪些提醒", call("LinnetReminderStatus")),
+        ("告诉我所有的闹钟", call("LinnetAlarmStatus")),
+        ("静音", call("HassMediaPlayerMute")),
+        ("取消静音", call("HassMediaPlayerUnmute")),
+        ("关闭麦克风", call("LinnetMicrophone")),
         ("取消闹钟", call("LinnetCancelAlarm")),
         ("我有哪些闹钟", call("LinnetAlarmStatus")),
         ("下午五点提醒我买牛奶", call("LinnetReminder", time="17:00", text="买牛奶")),
@@ -81,6 +93,93 @@ def call(name: str, /, **arguments: str | int) -> Call:
 def test_our_own_functions_are_called_in_chinese(said: str, meant: Call) -> None:
     path, view = chinese()
     assert path.understand(said, view).call == meant
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("set an alarm for tomorrow at 7", {"time": "07:00", "day": "tomorrow"}),
+        ("set an alarm for 7 am tomorrow", {"time": "07:00", "day": "tomorrow"}),
+        ("set an alarm for seven tomorrow evening", {"time": "19:00", "day": "tomorrow"}),
+        ("wake me tomorrow morning at half past six", {"time": "06:30", "day": "tomorrow"}),
+        ("set an alarm for tomorrow 6:45", {"time": "06:45", "day": "tomorrow"}),
+        ("set an alarm for noon tomorrow", {"time": "12:00", "day": "tomorrow"}),
+        ("wake me at 7 on monday", {"time": "07:00", "day": "mon"}),
+        ("wake me up on friday at 7", {"time": "07:00", "day": "fri"}),
+        ("set an alarm for sunday night at eleven", {"time": "23:00", "day": "sun"}),
+        ("wake me at 9 pm today", {"time": "21:00", "day": "today"}),
+        ("wake me at 7 every monday", {"time": "07:00", "days": "mon"}),
+        ("wake me on mondays at 7", {"time": "07:00", "days": "mon"}),
+        ("wake me on weekdays at 7", {"time": "07:00", "days": "mon,tue,wed,thu,fri"}),
+    ],
+)
+def test_an_alarm_is_for_one_day_or_for_every_such_day(said: str, meant: dict[str, str]) -> None:
+    path, view = english()
+    assert path.understand(said, view).call == call("LinnetSetAlarm", **meant)
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("mute", "HassMediaPlayerMute"),
+        ("mute yourself", "HassMediaPlayerMute"),
+        ("mute the volume", "HassMediaPlayerMute"),
+        ("turn the sound off", "HassMediaPlayerMute"),
+        ("unmute", "HassMediaPlayerUnmute"),
+        ("turn the sound back on", "HassMediaPlayerUnmute"),
+        ("mute the microphone", "LinnetMicrophone"),
+        ("unmute your mic", "LinnetMicrophone"),
+        ("turn off the microphone", "LinnetMicrophone"),
+        ("stop listening", "LinnetMicrophone"),
+    ],
+)
+def test_the_sound_and_the_microphone_are_two_things_to_mute(said: str, meant: str) -> None:
+    path, view = english()
+    for here in (view, replace(view, here=None)):
+        assert path.understand(said, here).call == call(meant)
+
+
+@pytest.mark.parametrize("said", ["mute the television", "unmute the kitchen"])
+def test_no_other_sound_is_ours_to_mute(said: str) -> None:
+    path, view = english()
+    assert path.understand(said, view).call is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["list my {}", "what {} do i have", "which {} are set", "show me all my {}", "what are my {}",
+     "do i have any {}", "are there any {} set"],
+)  # fmt: skip
+def test_what_is_set_can_be_listed(said: str) -> None:
+    path, view = english()
+    assert path.understand(said.format("alarms"), view).call == call("LinnetAlarmStatus")
+    assert path.understand(said.format("reminders"), view).call == call("LinnetReminderStatus")
+
+
+@pytest.mark.parametrize(
+    ("said", "when"),
+    [
+        ("remind me to call mom tomorrow at 7", {"time": "07:00", "day": "tomorrow"}),
+        ("remind me to call mom at 7 tomorrow", {"time": "07:00", "day": "tomorrow"}),
+        ("remind me tomorrow evening at 6 to call mom", {"time": "18:00", "day": "tomorrow"}),
+        ("remind me on monday at 9 to call mom", {"time": "09:00", "day": "mon"}),
+        ("set a reminder to call mom on friday at noon", {"time": "12:00", "day": "fri"}),
+        ("remind me to call mom at 9 every sunday", {"time": "09:00", "days": "sun"}),
+    ],
+)
+def test_the_day_of_a_reminder_is_not_part_of_what_to_remind_of(
+    said: str, when: dict[str, str]
+) -> None:
+    path, view = english()
+    assert path.understand(said, view).call == call("LinnetReminder", text="call mom", **when)
+
+
+@pytest.mark.parametrize(
+    "said", ["wake me at 7 pm tomorrow morning", "wake me at 13 tomorrow night"]
+)
+def test_a_part_of_the_day_that_cannot_be_is_not_guessed_at(said: str) -> None:
+    path, view = english()
+    assert path.understand(said, view).call is None
 
 
 @lru_cache

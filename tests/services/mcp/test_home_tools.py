@@ -64,7 +64,8 @@ def test_hints_tell_looking_from_moving_and_moving_from_opening() -> None:
     looking = {name for name, tool in tools.items() if tool.read_only}
     assert looking == {
         "get_home", "HassGetState", "HassClimateGetTemperature", "HassTimerStatus",
-        "LinnetAlarmStatus", "HassGetCurrentTime", "HassGetCurrentDate", "LinnetArithmetic",
+        "LinnetAlarmStatus", "LinnetReminderStatus", "HassGetCurrentTime", "HassGetCurrentDate",
+        "LinnetArithmetic",
     }  # fmt: skip
     assert not any(tools[name].destructive for name in looking)
     assert tools["HassTurnOff"].destructive, "it unlocks locks"
