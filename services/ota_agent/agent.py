@@ -120,6 +120,7 @@ class Agent:
         self._tell_again_at = 0.0
         self._told: Tell | None = None
         self._last: Update | None = None
+        self._going = False
         self._ended_at: float | None = None
         self._resumed = False
         self.progress: tuple[int, int] = (0, 0)
@@ -150,6 +151,7 @@ class Agent:
         """Once, before the first tick. Raises StoreError."""
         ledger = self._p.journal.read()
         self._resumed = ledger.active is not None
+        self._going = self._resumed
         if self._resumed:
             self._driver.resume()
         elif not ledger.unsent:
@@ -158,8 +160,11 @@ class Agent:
     def tick(self) -> Ledger:
         """Everything that is due. Raises StoreError."""
         ledger = self._obey(self._driver.tick())
+        if self._going and ledger.active is None:
+            self._ended_at = self._p.clock()
         if self._p.clock() >= self._poll_at:
             ledger = self._poll(ledger)
+        self._going = ledger.active is not None
         ledger = self._deliver(ledger)
         self._tell(ledger)
         return ledger
@@ -338,7 +343,6 @@ class Agent:
         )
         self._p.fleet.event(update, resumed)
         if update.ended:
-            self._ended_at = self._p.clock()
             self.waits = ""
             if self.deferral() != Deferral():
                 self._deferrals.save(Deferral())
