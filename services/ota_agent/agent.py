@@ -23,11 +23,9 @@ from ota.errors import OtaError, Reason
 from ota.generations import Generations
 from ota.journal import Journal
 from ota.machine import (
-    IN_TRIAL,
     Ledger,
     Stage,
     Update,
-    begin,
     give_up,
     reject_running,
     sent,
@@ -35,7 +33,9 @@ from ota.machine import (
 from ota.rollout.source import Assignment, Report, RolloutSource
 from services.local_socket import SocketError
 from services.ota_agent.driver import Driver, Worker
-from services.ota_agent.fleet_status import Fleet, Standing, release_of
+from services.ota_agent.fleet_status import Fleet, Standing
+from services.ota_agent.showing import shown
+from services.ota_agent.taking import by_owner, by_source
 from services.state_file import StateFile
 from services.voice.trial.words import Tell, VoiceState
 
@@ -49,12 +49,6 @@ AGAIN_S = 6 * 3600.0
 JITTER = 0.1
 OWNER = "owner-"
 """How the actions begin that come from this device's owner, not from the source."""
-BAD_LUCK = frozenset({
-    Reason.UNREACHABLE, Reason.REFUSED, Reason.TOO_SLOW, Reason.BYTE_BUDGET, Reason.UNTRUSTED,
-    Reason.CLOCK, Reason.NO_ROOM, Reason.DISK, Reason.ENGINE_BUILD, Reason.LOOP, Reason.CANCELLED,
-    Reason.NEVER_QUIET,
-})  # fmt: skip
-"""Reasons before a trial that may have gone by tomorrow."""
 
 
 class Voice(Protocol):
@@ -234,28 +228,8 @@ class Agent:
             self._poll_at = min(self._poll_at, self._p.clock() + RETRY_S * spread)
             return ledger
         self._wanted, self.unanswered, self.polled = wanted, "", self._p.local()
-        return self._p.journal.change(lambda now: self._assigned(now, wanted))
-
-    def _assigned(self, ledger: Ledger, wanted: Assignment | None) -> Ledger:
-        active = ledger.active
-        if active is None:
-            if wanted is None or not self._may_begin(ledger, wanted):
-                return ledger
-            return begin(ledger, wanted)
-        if active.forced or active.stage in IN_TRIAL:
-            return ledger  # the owner's word stands, and a trial is brought to its end
-        if wanted is None or wanted.action != active.action:
-            return give_up(ledger, Reason.CANCELLED, "the source took it back")
-        how = {"install": wanted.install, "forced": wanted.forced}
-        return ledger.model_copy(update={"update": active.model_copy(update=how)})
-
-    def _may_begin(self, ledger: Ledger, wanted: Assignment) -> bool:
-        last = ledger.update
-        if last is None or last.action != wanted.action or last.target != wanted.target:
-            return True
-        if last.stage is not Stage.FAILED or last.reason not in BAD_LUCK:
-            return False
-        return self._ended_at is None or self._p.clock() >= self._ended_at + AGAIN_S
+        rested = self._ended_at is None or self._p.clock() >= self._ended_at + AGAIN_S
+        return self._p.journal.change(lambda now: by_source(now, wanted, rested=rested))
 
     def _deliver(self, ledger: Ledger) -> Ledger:
         """Final reports, oldest first; one that is not taken waits for the next tick but some."""
@@ -314,7 +288,7 @@ class Agent:
             return self._p.journal.read()
         action = f"{OWNER}{int(self._p.local().timestamp())}"
         wanted = Assignment(action, target, "now", forced=True)
-        return self._p.journal.change(lambda ledger: _taken_up(ledger, wanted))
+        return self._p.journal.change(lambda ledger: by_owner(ledger, wanted))
 
     # --- telling ---------------------------------------------------------------------------------
 
@@ -364,40 +338,6 @@ class Agent:
                 self.wish(Wish("install", told.latest))
         except (SocketError, ValueError):
             self._told = None
-
-
-def shown(ledger: Ledger, wanted: Assignment | None, share: float | None) -> Tell:
-    """What Home Assistant is to show; a rejected release is nothing that could be installed."""
-    update = ledger.active
-    target = update.target if update else wanted.target if wanted else ""
-    if ledger.rejection(target) is not None or target == ledger.running:
-        target = ""
-    progress = None
-    if update is not None and update.stage is not Stage.WAIT_QUIET:
-        progress = _PROGRESS[update.stage] + round((share or 0) * 50)
-    return Tell(
-        installed=release_of(ledger.running) or "",
-        latest=release_of(target) or "",
-        progress=progress,
-    )
-
-
-_PROGRESS = {
-    Stage.ASSIGNED: 0, Stage.DOWNLOADING: 0, Stage.VERIFIED: 50, Stage.STAGED: 60,
-    Stage.PROVING: 70, Stage.SWITCHING: 80, Stage.SOAKING: 90, Stage.GOING_BACK: 90,
-}  # fmt: skip
-
-
-def _taken_up(ledger: Ledger, wanted: Assignment) -> Ledger:
-    active = ledger.active
-    if active is None:
-        return begin(ledger, wanted)
-    if active.target == wanted.target:
-        hurried = active.model_copy(update={"install": "now", "forced": True})
-        return ledger.model_copy(update={"update": hurried})
-    if active.stage in IN_TRIAL:
-        return ledger
-    return begin(give_up(ledger, Reason.CANCELLED, "the owner wants another"), wanted)
 
 
 def _moved(before: Update | None, now: Update) -> bool:
