@@ -42,6 +42,8 @@ from services.voice.trial.words import Tell, VoiceState
 log = logging.getLogger(__name__)
 
 TICK_S = 1.0
+LOOK_S = 3.0
+"""Between two looks at what the owner asks for in Home Assistant."""
 RETRY_S = 300.0
 """After a question that was not answered."""
 AGAIN_S = 6 * 3600.0
@@ -112,6 +114,7 @@ class Agent:
         self._poll_at = 0.0
         self._wanted: Assignment | None = None
         self._tell_again_at = 0.0
+        self._look_at = 0.0
         self._told: Tell | None = None
         self._last: Update | None = None
         self._going = False
@@ -329,13 +332,16 @@ class Agent:
     def _show(self, ledger: Ledger, share: float | None) -> None:
         """To the owner, by way of the voice daemon; and what the owner asks for there."""
         told = shown(ledger, self._wanted, share)
+        if told == self._told and self._p.clock() < self._look_at:
+            return
+        self._look_at = self._p.clock() + LOOK_S
         try:
-            if told != self._told:
-                self._p.voice.tell(told)
-                self._told = told
-            elif told.latest and self._p.voice.look().install == told.latest:
-                self._p.voice.tell(told)  # the wish is heard, and not heard again
+            state = self._p.voice.look()
+            if told.latest and state.install == told.latest:
                 self.wish(Wish("install", told.latest))
+            if told != self._told or state.install or not state.told:
+                self._p.voice.tell(told)
+            self._told = told
         except (SocketError, ValueError):
             self._told = None
 

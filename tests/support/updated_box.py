@@ -86,6 +86,7 @@ class Voice:
             turns=self.turns,
             failed=self.failed,
             install=self.wish,
+            told=bool(self.told),
             proof=self.proof,
         )
 

@@ -294,6 +294,14 @@ def test_home_assistant_can_ask_for_the_newest(box: UpdatedBox) -> None:
     assert stage(box) is Stage.COMMITTED
 
 
+def test_a_voice_daemon_that_was_restarted_is_told_again(box: UpdatedBox) -> None:
+    box.run()
+    box.voice.told.clear()
+    for _ in range(10):
+        box.tick()
+    assert len(box.voice.told) == 1
+
+
 def test_the_owner_goes_back_and_stays_there(box: UpdatedBox) -> None:
     target = box.publish("new", 1, **SOON)
     box.want(target)
