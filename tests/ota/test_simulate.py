@@ -25,7 +25,7 @@ def test_without_the_rule_of_silence_it_would_never_have_stopped() -> None:
     assert ended.bricked > 70_000
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_good_release_reaches_everybody(seed: int) -> None:
     ended = simulate(World(devices=1_000_000, seed=seed))
     assert ended.completed

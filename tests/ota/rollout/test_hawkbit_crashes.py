@@ -222,5 +222,5 @@ class HawkbitUnderPowerCuts(RuleBasedStateMachine):
 
 TestHawkbitUnderPowerCuts = HawkbitUnderPowerCuts.TestCase
 TestHawkbitUnderPowerCuts.settings = settings(
-    max_examples=150, stateful_step_count=40, deadline=None
+    max_examples=100, stateful_step_count=40, deadline=None
 )
