@@ -30,7 +30,7 @@ CLASS = "pc-x86-64"
 SAID = {"bed-light.wav": "bed_light", "kitchen-green.wav": "kitchen_lights"}
 """What is said, in turns, and the device that each moves."""
 PAUSE_S = 13.0
-MINUTES = 6
+TURNS = 30
 PATIENCE_S = 240.0
 CUT_AT = (2_500_000, 5_500_000)
 """Bytes that are here when the updater is killed."""
@@ -154,7 +154,7 @@ def test_a_good_release_is_kept_and_a_bad_one_goes_and_no_turn_is_lost(
 ) -> None:
     slowly = "location /content/ { limit_rate 1m; }"
     sounds: list[str | float] = [2.0]
-    for name in itertools.islice(itertools.cycle(SAID), MINUTES * 6):
+    for name in itertools.islice(itertools.cycle(SAID), TURNS):
         sounds += [name, PAUSE_S]
     heard = spoken(tmp_path / "heard.wav", *sounds)
     with Nginx(tmp_path / "nginx", published, slowly) as web, SimulatedHome(broker.address) as home:
