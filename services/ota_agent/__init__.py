@@ -1,5 +1,7 @@
 """``linnet-ota``: asks for releases, fetches them, lets the voice daemon try them, tells of it.
 
-``daemon`` the loop, ``driver`` works the stages off, ``effects`` what each stage does, ``link`` to
-the voice daemon, ``status`` what the fleet is told, ``desk`` what ``linnet ota`` may ask.
+``agent`` is the loop, ``taking`` which assignments it takes up, ``driver`` works the stages off,
+``effects`` what each stage does, ``work`` the thread it is done on, ``voice_link`` the talk with
+the voice daemon, ``fleet_status`` what the fleet is told, ``showing`` what the owner is shown,
+``desk`` what ``linnet ota`` may ask.
 """

@@ -23,11 +23,9 @@ from ota.errors import OtaError, Reason
 from ota.generations import Generations
 from ota.journal import Journal
 from ota.machine import (
-    IN_TRIAL,
     Ledger,
     Stage,
     Update,
-    begin,
     give_up,
     reject_running,
     sent,
@@ -35,13 +33,17 @@ from ota.machine import (
 from ota.rollout.source import Assignment, Report, RolloutSource
 from services.local_socket import SocketError
 from services.ota_agent.driver import Driver, Worker
-from services.ota_agent.fleet_status import Fleet, Standing, release_of
+from services.ota_agent.fleet_status import Fleet, Standing
+from services.ota_agent.showing import shown
+from services.ota_agent.taking import by_owner, by_source
 from services.state_file import StateFile
 from services.voice.trial.words import Tell, VoiceState
 
 log = logging.getLogger(__name__)
 
 TICK_S = 1.0
+LOOK_S = 3.0
+"""Between two looks at what the owner asks for in Home Assistant."""
 RETRY_S = 300.0
 """After a question that was not answered."""
 AGAIN_S = 6 * 3600.0
@@ -49,12 +51,6 @@ AGAIN_S = 6 * 3600.0
 JITTER = 0.1
 OWNER = "owner-"
 """How the actions begin that come from this device's owner, not from the source."""
-BAD_LUCK = frozenset({
-    Reason.UNREACHABLE, Reason.REFUSED, Reason.TOO_SLOW, Reason.BYTE_BUDGET, Reason.UNTRUSTED,
-    Reason.CLOCK, Reason.NO_ROOM, Reason.DISK, Reason.ENGINE_BUILD, Reason.LOOP, Reason.CANCELLED,
-    Reason.NEVER_QUIET,
-})  # fmt: skip
-"""Reasons before a trial that may have gone by tomorrow."""
 
 
 class Voice(Protocol):
@@ -118,8 +114,10 @@ class Agent:
         self._poll_at = 0.0
         self._wanted: Assignment | None = None
         self._tell_again_at = 0.0
+        self._look_at = 0.0
         self._told: Tell | None = None
         self._last: Update | None = None
+        self._going = False
         self._ended_at: float | None = None
         self._resumed = False
         self.progress: tuple[int, int] = (0, 0)
@@ -150,6 +148,7 @@ class Agent:
         """Once, before the first tick. Raises StoreError."""
         ledger = self._p.journal.read()
         self._resumed = ledger.active is not None
+        self._going = self._resumed
         if self._resumed:
             self._driver.resume()
         elif not ledger.unsent:
@@ -158,8 +157,11 @@ class Agent:
     def tick(self) -> Ledger:
         """Everything that is due. Raises StoreError."""
         ledger = self._obey(self._driver.tick())
+        if self._going and ledger.active is None:
+            self._ended_at = self._p.clock()
         if self._p.clock() >= self._poll_at:
             ledger = self._poll(ledger)
+        self._going = ledger.active is not None
         ledger = self._deliver(ledger)
         self._tell(ledger)
         return ledger
@@ -229,28 +231,8 @@ class Agent:
             self._poll_at = min(self._poll_at, self._p.clock() + RETRY_S * spread)
             return ledger
         self._wanted, self.unanswered, self.polled = wanted, "", self._p.local()
-        return self._p.journal.change(lambda now: self._assigned(now, wanted))
-
-    def _assigned(self, ledger: Ledger, wanted: Assignment | None) -> Ledger:
-        active = ledger.active
-        if active is None:
-            if wanted is None or not self._may_begin(ledger, wanted):
-                return ledger
-            return begin(ledger, wanted)
-        if active.forced or active.stage in IN_TRIAL:
-            return ledger  # the owner's word stands, and a trial is brought to its end
-        if wanted is None or wanted.action != active.action:
-            return give_up(ledger, Reason.CANCELLED, "the source took it back")
-        how = {"install": wanted.install, "forced": wanted.forced}
-        return ledger.model_copy(update={"update": active.model_copy(update=how)})
-
-    def _may_begin(self, ledger: Ledger, wanted: Assignment) -> bool:
-        last = ledger.update
-        if last is None or last.action != wanted.action or last.target != wanted.target:
-            return True
-        if last.stage is not Stage.FAILED or last.reason not in BAD_LUCK:
-            return False
-        return self._ended_at is None or self._p.clock() >= self._ended_at + AGAIN_S
+        rested = self._ended_at is None or self._p.clock() >= self._ended_at + AGAIN_S
+        return self._p.journal.change(lambda now: by_source(now, wanted, rested=rested))
 
     def _deliver(self, ledger: Ledger) -> Ledger:
         """Final reports, oldest first; one that is not taken waits for the next tick but some."""
@@ -309,7 +291,7 @@ class Agent:
             return self._p.journal.read()
         action = f"{OWNER}{int(self._p.local().timestamp())}"
         wanted = Assignment(action, target, "now", forced=True)
-        return self._p.journal.change(lambda ledger: _taken_up(ledger, wanted))
+        return self._p.journal.change(lambda ledger: by_owner(ledger, wanted))
 
     # --- telling ---------------------------------------------------------------------------------
 
@@ -338,7 +320,6 @@ class Agent:
         )
         self._p.fleet.event(update, resumed)
         if update.ended:
-            self._ended_at = self._p.clock()
             self.waits = ""
             if self.deferral() != Deferral():
                 self._deferrals.save(Deferral())
@@ -351,49 +332,18 @@ class Agent:
     def _show(self, ledger: Ledger, share: float | None) -> None:
         """To the owner, by way of the voice daemon; and what the owner asks for there."""
         told = shown(ledger, self._wanted, share)
+        if told == self._told and self._p.clock() < self._look_at:
+            return
+        self._look_at = self._p.clock() + LOOK_S
         try:
-            if told != self._told:
-                self._p.voice.tell(told)
-                self._told = told
-            elif told.latest and self._p.voice.look().install == told.latest:
-                self._p.voice.tell(told)  # the wish is heard, and not heard again
+            state = self._p.voice.look()
+            if told.latest and state.install == told.latest:
                 self.wish(Wish("install", told.latest))
+            if told != self._told or state.install or not state.told:
+                self._p.voice.tell(told)
+            self._told = told
         except (SocketError, ValueError):
             self._told = None
-
-
-def shown(ledger: Ledger, wanted: Assignment | None, share: float | None) -> Tell:
-    """What Home Assistant is to show; a rejected release is nothing that could be installed."""
-    update = ledger.active
-    target = update.target if update else wanted.target if wanted else ""
-    if ledger.rejection(target) is not None or target == ledger.running:
-        target = ""
-    progress = None
-    if update is not None and update.stage is not Stage.WAIT_QUIET:
-        progress = _PROGRESS[update.stage] + round((share or 0) * 50)
-    return Tell(
-        installed=release_of(ledger.running) or "",
-        latest=release_of(target) or "",
-        progress=progress,
-    )
-
-
-_PROGRESS = {
-    Stage.ASSIGNED: 0, Stage.DOWNLOADING: 0, Stage.VERIFIED: 50, Stage.STAGED: 60,
-    Stage.PROVING: 70, Stage.SWITCHING: 80, Stage.SOAKING: 90, Stage.GOING_BACK: 90,
-}  # fmt: skip
-
-
-def _taken_up(ledger: Ledger, wanted: Assignment) -> Ledger:
-    active = ledger.active
-    if active is None:
-        return begin(ledger, wanted)
-    if active.target == wanted.target:
-        hurried = active.model_copy(update={"install": "now", "forced": True})
-        return ledger.model_copy(update={"update": hurried})
-    if active.stage in IN_TRIAL:
-        return ledger
-    return begin(give_up(ledger, Reason.CANCELLED, "the owner wants another"), wanted)
 
 
 def _moved(before: Update | None, now: Update) -> bool:

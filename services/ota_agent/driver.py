@@ -55,15 +55,10 @@ class Driver:
             StoreError: the disk refuses; the next call tries again.
         """
         ledger = self._journal.read()
-        key = _key(ledger)
-        if key != self._at:
-            self._leave()
-        if ledger.active is None:
+        self._follow(ledger)
+        key = self._at
+        if key is None:
             return ledger
-        work = WORK[ledger.active.stage]
-        if self._at is None:
-            self._at, self._until = key, self._clock() + work.budget_s
-            self._worker.start(work.effect, ledger.active)
         self._result = self._result or self._outcome()
         if self._result is None:
             return ledger
@@ -71,7 +66,19 @@ class Driver:
         result = self._result
         ledger = self._journal.change(lambda now: step(now, result) if _key(now) == key else now)
         self._leave()
+        self._follow(ledger)
         return ledger
+
+    def _follow(self, ledger: Ledger) -> None:
+        """Be at the ledger's stage: begin its effect, unless that goes on already."""
+        key = _key(ledger)
+        if key == self._at:
+            return
+        self._leave()
+        if ledger.active is not None:
+            work = WORK[ledger.active.stage]
+            self._at, self._until = key, self._clock() + work.budget_s
+            self._worker.start(work.effect, ledger.active)
 
     def _outcome(self) -> Result | None:
         found = self._worker.poll()

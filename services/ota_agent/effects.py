@@ -19,6 +19,7 @@ from ota.release import Facts, Gate, Release, numbers
 from ota.rollout.source import Assignment
 from ota.rollout.waves import Standing, not_yet
 from services.local_socket import SocketError
+from services.ota_agent.plans import awaited
 from services.ota_agent.trusted import AcceptedRelease, Trusted
 from services.ota_agent.work import Cancel
 from services.voice.trial.words import Proof, VoiceState
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 LOOK_S = 1.0
 QUIET_LOOK_S = 5.0
 HOLD_S = 60.0
+BUILD_LOOK_S = 10.0
 GONE_S = 30.0
 """Silence of the voice daemon that means more than a restart of it."""
 DONE = Result(Outcome.DONE)
@@ -56,6 +58,8 @@ class Means:
     generations: Generations
     fetch: Fetch
     voice: Voice
+    plans: Path | None
+    """Directory of plans, where engines are built for this device's GPU."""
     first: Callable[[], Path]
     """The bundle that serves where no generation is installed yet."""
     waiting: Callable[[Update, Box], str | None]
@@ -125,6 +129,10 @@ class Effects:
         staged = generations.stage(self._m.accepted.read(update.target))
         if current is None or staged.current:
             return Result(Outcome.FAILED, Reason.BAD_RELEASE, "the same bundle serves already")
+        if self._m.plans is not None:
+            while missing := awaited(self._m.plans, current, staged.path):
+                log.debug("engines are being built", extra={"missing": len(missing)})
+                cancel.sleep(BUILD_LOOK_S)
         return Result(Outcome.DONE, learnt={"generation": staged.name, "previous": current.name})
 
     def _hold(self, update: Update, cancel: Cancel) -> Result:

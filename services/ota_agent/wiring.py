@@ -188,6 +188,7 @@ def _worker(
         generations=generations,
         fetch=partial(_fetch, ota, generations),
         voice=VoiceLink(ota.voice_socket),
+        plans=None if settings.model.backend == "onnx" else settings.model.plans,
         first=lambda: chosen_bundle(settings),
         waiting=agent.waiting,
         assigned=agent.assigned,

@@ -21,7 +21,8 @@ from services.settings_file import entries, parse, render
 
 ROOM = Path(__file__).parents[2] / "firmware_cfg"
 UNITS = (
-    "linnet-voice", "linnet-ota", "linnet-ota-rollback", "linnet-inbox", "linnet-engine-build@"
+    "linnet-voice", "linnet-ota", "linnet-ota-rollback", "linnet-inbox", "linnet-engine-build@",
+    "linnet-engine-staged",
 )  # fmt: skip
 
 
@@ -75,6 +76,7 @@ def test_systemd_knows_every_key(name: str, tmp_path: Path) -> None:
         ("linnet-ota-rollback", 1.0),
         ("linnet-inbox", 1.0),
         ("linnet-engine-build@", 1.5),
+        ("linnet-engine-staged", 1.5),
     ],
 )
 def test_exposure_stays_low(name: str, limit: float) -> None:
@@ -129,8 +131,13 @@ def test_the_way_back_comes_before_systemd_gives_up() -> None:
     assert int(head["StartLimitBurst"]) > TRIES + 1
 
 
-def test_the_builder_of_engines_stands_back_and_has_neither_ears_nor_network() -> None:
-    service = unit("linnet-engine-build@")["Service"]
+@pytest.mark.parametrize(
+    ("name", "parts"), [("linnet-engine-build@", ["lm"]), ("linnet-engine-staged", None)]
+)
+def test_the_builder_of_engines_stands_back_and_has_neither_ears_nor_network(
+    name: str, parts: list[str] | None
+) -> None:
+    service = unit(name)["Service"]
     assert int(service["Nice"]) >= 10
     assert service["MemoryMax"].endswith("%")
     assert service["PrivateNetwork"] == "yes"
@@ -138,7 +145,7 @@ def test_the_builder_of_engines_stands_back_and_has_neither_ears_nor_network() -
     # The command it starts is one that exists.
     words = service["ExecStart"].split("/opt/linnet/bin/linnet ")[1].replace("%i", "lm").split()
     args = build_parser().parse_args(words)
-    assert (args.action, args.part) == ("build", ["lm"])
+    assert (args.action, args.part) == ("build", parts)
 
 
 def free_port() -> int:

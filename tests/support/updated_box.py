@@ -41,6 +41,8 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = 0.0
+        self.meanwhile: Callable[[], object] = lambda: None
+        """What happens while somebody waits."""
 
     def local(self) -> datetime:
         return NIGHT + timedelta(seconds=self.now)
@@ -84,6 +86,7 @@ class Voice:
             turns=self.turns,
             failed=self.failed,
             install=self.wish,
+            told=bool(self.told),
             proof=self.proof,
         )
 
@@ -184,6 +187,7 @@ class VirtualCancel(Cancel):
 
     def sleep(self, seconds: float) -> None:
         self._clock.now += seconds
+        self._clock.meanwhile()
         if self._clock.now > self._until:
             raise Stopped
 
@@ -304,6 +308,7 @@ class UpdatedBox:
             generations=self.generations,
             fetch=self._fetch,
             voice=self.voice,
+            plans=self.folder / "plans",
             first=lambda: self.factory,
             waiting=agent.waiting,
             assigned=agent.assigned,

@@ -63,7 +63,7 @@ class TrialDesk:
         self._proof: Proof | None = None
         self._held: Loaded | None = None
         self._letting_go: threading.Timer | None = None
-        self._told = Tell()
+        self._told: Tell | None = None
         self._install = ""
 
     def answer(self, question: dict[str, Any]) -> dict[str, Any]:
@@ -74,11 +74,13 @@ class TrialDesk:
             raise ValueError("not a question this daemon knows") from None
         match asked:
             case Prove():
-                self._begin(lambda: self._prove(asked), Proof(generation=asked.generation))
+                if not self._is_at(asked.generation):
+                    self._begin(lambda: self._prove(asked), Proof(generation=asked.generation))
             case Serve():
                 self._serve(asked.generation)
             case Tell():
-                self._told, self._install = asked, ""  # the wish was heard, or is out of date
+                # The wish was heard by who tells this, or it was for another release.
+                self._told, self._install = asked, ""
             case Look():
                 pass
         return self.state().model_dump(mode="json")
@@ -94,19 +96,19 @@ class TrialDesk:
             failed=turns.failed,
             safe_mode=self._safe_mode,
             install=self._install,
+            told=self._told is not None,
             proof=self._proof,
         )
 
     def shown(self) -> Update | None:
         """For Home Assistant; None where nothing is known."""
-        installed = self._told.installed or self._version
-        if not installed:
-            return None
-        return Update(installed, self._told.latest or None, self._told.progress)
+        told = self._told or Tell()
+        installed = told.installed or self._version
+        return Update(installed, told.latest or None, told.progress) if installed else None
 
     def install(self) -> None:
         """The owner wants what is newest; the updater sees it when it looks."""
-        self._install = self._told.latest
+        self._install = self._told.latest if self._told else ""
 
     def close(self) -> None:
         """Give up what goes on."""
@@ -114,9 +116,20 @@ class TrialDesk:
         if self._letting_go is not None:
             self._letting_go.cancel()
 
+    @property
+    def _busy(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def _is_at(self, generation: str) -> bool:
+        """Whether it is being proved, or has been and waits: who asks again has been restarted."""
+        proof = self._proof
+        if proof is None or proof.generation != generation:
+            return False
+        return self._busy if not proof.over else self._held is not None
+
     def _begin(self, work: Callable[[], None], proof: Proof | None = None) -> None:
         with self._lock:
-            if self._thread is not None and self._thread.is_alive():
+            if self._busy:
                 raise ValueError("busy with another generation")
             self._proof = proof or self._proof
             self._thread = threading.Thread(target=work, name="linnet-trial", daemon=True)
@@ -141,9 +154,15 @@ class TrialDesk:
         self._proof = proof
 
     def _serve(self, generation: str) -> None:
+        if self._busy:
+            self._prover.stop()  # given up: whoever serves now is the one that shall
         if self._exchange.serving.generation == generation:
-            return
-        self._begin(lambda: self._put_in(generation))
+            self._drop()
+        elif self._busy:
+            log.warning("serving something else while a gate goes on: the box is opened anew")
+            threading.Thread(target=self._over, name="linnet-over", daemon=True).start()
+        else:
+            self._begin(lambda: self._put_in(generation))
 
     def _put_in(self, generation: str) -> None:
         held = self._held
@@ -154,7 +173,12 @@ class TrialDesk:
             self._exchange.put_in(held)
         except (DeviceError, MemoryError) as error:
             log.error("cannot be exchanged in place", extra={"reason": str(error)})
-            self._start_over()
+            self._over()
+
+    def _over(self) -> None:
+        """The daemon opens the box anew, with what ``current`` names; no turn is cut for it."""
+        self._exchange.rest()
+        self._start_over()
 
     def _hold(self, held: Loaded) -> None:
         self._held = held
@@ -172,4 +196,4 @@ class TrialDesk:
         log.warning("a proven generation was not asked to serve")
         self._held = None
         if isinstance(self._exchange.serving.model, Absent):
-            self._start_over()
+            self._over()

@@ -6,6 +6,7 @@ no room for two models the box is deaf for a while (``updating``), and only when
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import threading
@@ -26,6 +27,7 @@ REST_S = 30.0
 """How long to wait for the end of a turn before giving up."""
 POLL_S = 0.05
 RESTING = frozenset({State.IDLE, State.MUTED})
+DEAF = frozenset({State.UPDATING, State.MUTED})
 
 
 @dataclass(frozen=True)
@@ -114,9 +116,10 @@ class Exchange:
         Raises:
             TimeoutError: somebody speaks all the time.
         """
-        self._await(lambda: self.loop.state is State.IDLE, "a quiet moment")
-        self.loop.post(Event.UPDATE_BEGIN)
-        self._await(lambda: self.loop.state is State.UPDATING, "the end of a turn")
+        self._await(lambda: self.loop.state in RESTING, "a quiet moment")
+        if self.loop.state is State.IDLE:
+            self.loop.post(Event.UPDATE_BEGIN)
+            self._await(lambda: self.loop.state in DEAF, "the end of a turn")
         gone = threading.Event()
         self.serving = Loaded(Absent())
         self.loop.replace(self.serving.model)
@@ -124,6 +127,11 @@ class Exchange:
         if not gone.wait(REST_S):
             raise TimeoutError("the model does not let go")
         gc.collect()
+
+    def rest(self) -> None:
+        """Wait for the end of a turn, but not for ever."""
+        with contextlib.suppress(TimeoutError):
+            self._await(lambda: not self.wanted, "the end of a turn")
 
     def _lay_out(self, model: SpeechModel) -> None:
         """The owner's sentences, before the first command would have to wait for that."""

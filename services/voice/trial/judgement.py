@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from device.sound.frames import Pcm
+from device.sound.frames import SAMPLE_RATE, Pcm
 from ota.errors import Reason
 from ota.release import Gate
 from services.voice.turn_log import Turn
@@ -15,6 +15,8 @@ from services.voice.turn_log import Turn
 AUDIBLE = 10 ** (-40 / 20)
 """Least loudness of a reply, as root mean square of its loudest 50 ms, full scale being 1."""
 WINDOW = 800  # samples
+WORD_S, PAUSES_S = 0.8, 2.0
+"""Longest a reply may take: for each word, and in all. Slow speakers need half of that."""
 MISHEARD = 0.75
 """Most word errors for each word of the reply: the judge mishears a third of a good voice's words,
 and makes up whole sentences where there is only noise."""
@@ -47,6 +49,9 @@ def of_turns(gate: Gate, turns: Sequence[Turn]) -> Verdict:
         return Verdict(Reason.GATE_CALL, f"gave {given or 'no call'}, stated is {gate.call}"[:400])
     if loudness(turn.reply) < AUDIBLE:
         return Verdict(Reason.GATE_REPLY, "the reply is silent")
+    seconds, words = len(turn.reply) / SAMPLE_RATE, len(turn.reply_text.split())
+    if words and seconds > WORD_S * words + PAUSES_S:
+        return Verdict(Reason.GATE_REPLY, f"the reply takes {seconds:.1f} s for {words} words")
     return GOOD
 
 

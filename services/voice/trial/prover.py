@@ -99,7 +99,7 @@ class Prover:
         self._stopping = False
 
     def stop(self) -> None:
-        """Give up as soon as possible; from any thread."""
+        """Give up what goes on as soon as possible; from any thread."""
         self._stopping = True
 
     def prove(
@@ -111,6 +111,7 @@ class Prover:
             path: the generation's directory.
             needs_mb: what its manifest says that it needs, MiB.
         """
+        self._stopping = False
         run = _Run(self, name, gate, path, _room_for(needs_mb))
         loaded: Loaded | None = None
         verdict = judgement.GOOD

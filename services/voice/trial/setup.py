@@ -5,20 +5,17 @@ from __future__ import annotations
 import logging
 from contextlib import ExitStack
 from functools import partial
-from importlib.util import find_spec
 
-from device.sound.frames import Pcm
 from services.bundles import bundle_version
-from services.evaluate.figures import edit_distance
-from services.evaluate.recogniser import Recogniser
 from services.home.clock import instant
 from services.home.desk import Desk
 from services.local_socket import SocketError, SocketServer
 from services.settings import Settings
 from services.voice.trial.desk import TrialDesk
 from services.voice.trial.exchange import Exchange
+from services.voice.trial.judge import installed, word_errors
 from services.voice.trial.opening import open_generation
-from services.voice.trial.prover import Prover, Told
+from services.voice.trial.prover import Prover
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +28,7 @@ def open_desk(
     desk = TrialDesk(
         settings,
         exchange,
-        Prover(settings, exchange, open_, judge_of_speech()),
+        Prover(settings, exchange, open_, word_errors if installed() else None),
         open_=open_,
         due_s=lambda: due_s(timers),
         safe_mode=makeshift,
@@ -56,16 +53,3 @@ def due_s(desk: Desk) -> float | None:
     if desk.ringer.sounding:
         times.append(0.0)
     return max(0.0, min(times)) if times else None
-
-
-def judge_of_speech() -> Told | None:
-    """The recogniser that judges replies in evaluation, too; None where it is not installed."""
-    if find_spec("pocketsphinx") is None:
-        return None
-
-    def told(reply: Pcm, text: str) -> tuple[int, int]:
-        words = text.split()
-        # A second to build: only when it is wanted.
-        return edit_distance(words, Recogniser().hear(reply).split()), len(words)
-
-    return told

@@ -92,4 +92,6 @@ class VoiceState(_Frozen):
     """``current`` does not load; another bundle serves in its place."""
     install: str = ""
     """The release that the owner has asked for in Home Assistant."""
+    told: bool = False
+    """Whether it knows what the owner may be shown; not after a restart."""
     proof: Proof | None = None

@@ -234,6 +234,38 @@ def test_a_lock_file_holds(box: UpdatedBox) -> None:
     assert box.clock.now - before >= 3600, "but not for more than a week"
 
 
+def plan(box: UpdatedBox, generation: str) -> None:
+    """What building leaves for one part of a bundle."""
+    folder = box.folder / "plans" / generation.partition("-")[2]
+    folder.mkdir(parents=True, exist_ok=True)
+    for suffix in ("plan", "json"):
+        (folder / f"lm-trt10_3-sm87.{suffix}").touch()
+
+
+def test_on_a_gpu_it_waits_until_the_engines_of_the_release_are_built(box: UpdatedBox) -> None:
+    plan(box, box.current)
+    box.want(box.publish("new", 1, **SOON))
+    waited: list[float] = []
+
+    def build() -> None:
+        waited.append(box.clock.now)
+        if len(waited) == 100:
+            plan(box, box.generations.installed()[-1].name)
+
+    box.clock.meanwhile = build
+    box.run()
+    assert stage(box) is Stage.COMMITTED
+    assert waited[99] - waited[0] > 900
+
+
+def test_engines_that_never_come_are_a_reason_of_their_own(box: UpdatedBox) -> None:
+    plan(box, box.current)
+    box.want(box.publish("new", 1, **SOON))
+    box.run()
+    assert box.source.ends == [("failed", "ENGINE_BUILD")]
+    assert box.content == b"voice factory"
+
+
 # --- the owner ----------------------------------------------------------------------------------
 
 
@@ -258,8 +290,17 @@ def test_home_assistant_can_ask_for_the_newest(box: UpdatedBox) -> None:
     box.tick()
     assert box.voice.told[-1].latest == "1.1"
     box.voice.wish = "1.1"
+    box.clock.now += 3  # it looks every few seconds
     box.run()
     assert stage(box) is Stage.COMMITTED
+
+
+def test_a_voice_daemon_that_was_restarted_is_told_again(box: UpdatedBox) -> None:
+    box.run()
+    box.voice.told.clear()
+    for _ in range(10):
+        box.tick()
+    assert len(box.voice.told) == 1
 
 
 def test_the_owner_goes_back_and_stays_there(box: UpdatedBox) -> None:

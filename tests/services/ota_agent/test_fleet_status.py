@@ -32,6 +32,9 @@ class Operator:
         self.link.subscribe(status.filters("home"))
         self.link.start()
         self.link.wait_connected(20)
+        # Connected is not subscribed: what is heard of itself tells that it is.
+        self.link.publish_state(Topics("home", "operator").of("online"), b"online")
+        until(lambda: self.heard)
 
     def last(self, topic: str) -> bytes | None:
         return next((m.payload for m in reversed(self.heard) if m.topic == topic), None)

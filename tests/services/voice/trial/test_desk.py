@@ -47,7 +47,7 @@ class Daemon:
         self.loop = VoiceLoop(ScriptedModel(), QuietHome(), MarkedWake(), LoudActivity())
         exchange = Exchange(self.loop, Loaded(self.loop.model, self.old), HomeView, TurnCount())
         self.opened: dict[str, ScriptedModel | Exception] = {self.new: ScriptedModel()}
-        self.started_over = 0
+        self.started_over = self.loads = 0
         self.desk = TrialDesk(
             settings,
             exchange,
@@ -60,6 +60,7 @@ class Daemon:
         self.server = SocketServer(self.socket, self.desk.answer)
 
     def _open(self, name: str) -> Loaded:
+        self.loads += 1
         model = self.opened[name]
         if isinstance(model, Exception):
             raise model
@@ -101,6 +102,21 @@ def test_a_generation_is_proved_and_then_serves(daemon: Daemon) -> None:
     daemon.until(lambda _: daemon.loop.model is daemon.opened[daemon.new])
     daemon.ask(Serve(generation=daemon.new))
     assert not daemon.started_over
+
+
+def test_who_asks_again_after_a_restart_finds_the_same_proof(daemon: Daemon) -> None:
+    question = Prove(generation=daemon.new, gate=Gate())
+    daemon.ask(question)
+    first = daemon.until(lambda state: state.proof is not None and state.proof.over).proof
+    assert daemon.ask(question).proof == first
+    assert daemon.loads == 1
+    daemon.ask(Serve(generation=daemon.old))  # given up: nothing is kept in memory
+    assert daemon.ask(question).proof != first
+
+
+def test_a_restarted_daemon_says_that_it_knows_nothing(daemon: Daemon) -> None:
+    assert not daemon.ask({"do": "look"}).told
+    assert daemon.ask({"do": "tell"}).told
 
 
 def test_what_cannot_be_put_in_beside_is_opened_by_the_daemon_anew(daemon: Daemon) -> None:

@@ -44,6 +44,13 @@ def test_what_is_wrong_has_its_own_reason(turns: list[Turn], reason: Reason) -> 
     assert of_turns(GATE, turns).reason is reason
 
 
+def test_a_reply_that_goes_on_and_on_is_none() -> None:
+    """What a language model with shuffled weights says: twelve seconds for five words."""
+    long = turn(reply=np.tile(SOUND, 12))
+    long.events.append(TimelineEvent("reply_text", 1, 0, 0, {"text": "the bed light is on"}))
+    assert of_turns(GATE, [long]).reason is Reason.GATE_REPLY
+
+
 def test_a_click_is_no_reply() -> None:
     click = np.zeros(16_000, np.float32)
     click[100:120] = 0.05

@@ -1,0 +1,30 @@
+"""What the owner is shown of updates. Pure."""
+
+from __future__ import annotations
+
+from ota.machine import Ledger, Stage
+from ota.rollout.source import Assignment
+from services.ota_agent.fleet_status import release_of
+from services.voice.trial.words import Tell
+
+_PROGRESS = {
+    Stage.ASSIGNED: 0, Stage.DOWNLOADING: 0, Stage.VERIFIED: 50, Stage.STAGED: 60,
+    Stage.PROVING: 70, Stage.SWITCHING: 80, Stage.SOAKING: 90, Stage.GOING_BACK: 90,
+}  # fmt: skip
+"""Percent at the beginning of each stage in which something is done; downloading takes half."""
+
+
+def shown(ledger: Ledger, wanted: Assignment | None, share: float | None) -> Tell:
+    """What Home Assistant is to show; a rejected release is nothing that could be installed."""
+    update = ledger.active
+    target = update.target if update else wanted.target if wanted else ""
+    if ledger.rejection(target) is not None or target == ledger.running:
+        target = ""
+    progress = None
+    if update is not None and update.stage is not Stage.WAIT_QUIET:
+        progress = _PROGRESS[update.stage] + round((share or 0) * 50)
+    return Tell(
+        installed=release_of(ledger.running) or "",
+        latest=release_of(target) or "",
+        progress=progress,
+    )

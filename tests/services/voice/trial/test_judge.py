@@ -1,0 +1,30 @@
+"""The judge of speech in its own process, and what becomes of one that fails."""
+
+from __future__ import annotations
+
+import subprocess
+
+import numpy as np
+import pytest
+
+from device.sound.files import read_audio
+from services.demo.script import RECORDINGS
+from services.voice.trial import judge
+
+
+@pytest.mark.skipif(not judge.installed(), reason="needs pocketsphinx (extra: recogniser)")
+def test_words_are_counted_and_noise_makes_errors() -> None:
+    said = read_audio(RECORDINGS / "bed-light.wav")[28_000:54_400]  # after the wake word
+    errors, words = judge.word_errors(said, "turn on the bed light")
+    assert words == 5
+    assert errors <= 3
+    noise = np.random.default_rng(0).standard_normal(48_000).astype(np.float32) * 0.1
+    assert judge.word_errors(noise, "turn on the bed light")[0] >= 4
+
+
+def test_a_judge_that_cannot_be_asked_says_nothing_against_the_reply(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(judge.sys, "executable", "/nowhere/python")
+    assert judge.word_errors(np.zeros(1600, np.float32), "two words") == (0, 2)
+    assert issubclass(subprocess.TimeoutExpired, subprocess.SubprocessError)
