@@ -28,7 +28,7 @@ def installed() -> bool:
     return find_spec("pocketsphinx") is not None
 
 
-def word_errors(reply: Pcm, text: str) -> tuple[int, int]:
+def word_errors(reply: Pcm, text: str, python: str = sys.executable) -> tuple[int, int]:
     """Word errors in recognising a text in float32[n], and how many words it has.
 
     No errors where the recogniser itself fails: that says nothing about the reply.
@@ -36,7 +36,7 @@ def word_errors(reply: Pcm, text: str) -> tuple[int, int]:
     words = text.split()
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "services.voice.trial.judge"],
+            [python, "-m", "services.voice.trial.judge"],
             input=to_pcm16(reply),
             capture_output=True,
             timeout=PATIENCE_S,

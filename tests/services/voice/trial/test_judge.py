@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import numpy as np
 import pytest
 
@@ -22,9 +20,6 @@ def test_words_are_counted_and_noise_makes_errors() -> None:
     assert judge.word_errors(noise, "turn on the bed light")[0] >= 4
 
 
-def test_a_judge_that_cannot_be_asked_says_nothing_against_the_reply(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(judge.sys, "executable", "/nowhere/python")
-    assert judge.word_errors(np.zeros(1600, np.float32), "two words") == (0, 2)
-    assert issubclass(subprocess.TimeoutExpired, subprocess.SubprocessError)
+def test_a_judge_that_cannot_be_asked_says_nothing_against_the_reply() -> None:
+    silence = np.zeros(1600, np.float32)
+    assert judge.word_errors(silence, "two words", "/nowhere/python") == (0, 2)
