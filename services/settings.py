@@ -257,6 +257,8 @@ class Ota(_Table):
     """Local time until which it may; the same as the begin: all day."""
     rate_kb_s: Annotated[int, Field(ge=0, le=10**7)] = 0
     """Most that a download may take, in kilobytes a second. 0: no limit."""
+    budget_mb: Annotated[int, Field(ge=0, le=10**6)] = 0
+    """Most that fetching one release may cost, in megabytes, resumed or not. 0: no limit."""
     fleet_status: bool = False
     """Tell the broker of `[mqtt]` what runs and how updates go, for `linnet fleet status`."""
     voice_socket: PathText = Path("/run/linnet/voice.sock")

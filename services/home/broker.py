@@ -190,7 +190,7 @@ class BrokerLink:
         self._running = False
         with self._swapping:
             self._client.disconnect()
-            self._client.loop_stop()
+            _end(self._client)
 
     def subscribe(self, filters: Iterable[str]) -> None:
         """Remember the filters; subscribe now if connected, and after each reconnect.
@@ -277,7 +277,7 @@ class BrokerLink:
     def _speak_older(self) -> None:
         """A thread of its own: the network thread cannot wait for its own end."""
         with self._swapping:
-            self._client.loop_stop()
+            _end(self._client)
             if self._running:
                 self._client = self._make_client()
                 self._begin()
@@ -393,6 +393,14 @@ class BrokerLink:
         told = self._why if state is LinkState.REFUSED else state.value
         log.info("MQTT broker %s:%d: %s", self.address.host, self.address.port, told)
         self._guarded(lambda: self._on_state(state))
+
+
+def _end(client: paho.Client) -> None:
+    """Wait for the end of the network thread of a client that was told to disconnect."""
+    client.loop_stop()
+    # paho leaves the sockets that wake its thread to the garbage collector, which may complain of
+    # them before it comes to the client that would close them.
+    client._reset_sockets(sockpair_only=True)
 
 
 def _send_at_once(_client: paho.Client, _data: object, sock: Any) -> None:

@@ -321,6 +321,7 @@ class Agent:
         self._p.fleet.event(update, resumed)
         if update.ended:
             self.waits = ""
+            self._tidy()
             if self.deferral() != Deferral():
                 self._deferrals.save(Deferral())
         else:
@@ -328,6 +329,13 @@ class Agent:
             self._reported(
                 Report(update.action, update.stage.phase, done=done, total=total, resumed=resumed)
             )
+
+    def _tidy(self) -> None:
+        """Two generations are kept, and what a download has gathered: it may be tried again."""
+        try:
+            self._p.generations.collect()
+        except OtaError as error:
+            log.warning("old generations stay", extra={"reason": str(error)[:300]})
 
     def _show(self, ledger: Ledger, share: float | None) -> None:
         """To the owner, by way of the voice daemon; and what the owner asks for there."""

@@ -27,6 +27,7 @@ from ota.rollout.source import RolloutSource
 from ota.rollout.status import Topics
 from ota.rollout.waves import Waves
 from ota.transfer import ContentSource, HttpSource, Pace
+from ota.transfer_plan import Limits
 from ota.trust.client import Trust
 from services.bundles import chosen_bundle
 from services.home.clock import EARLIEST_S
@@ -229,7 +230,8 @@ def _contents(
     bases = [base.rstrip("/") for base in (ota.repository or "", *ota.mirrors)]
     pace = Pace(rate=ota.rate_kb_s * 1000 or None)
     mirrors = [f"{base}/{CONTENT}" for base in bases]
-    yield HttpSource(mirrors, pace=pace, cancel=stop, on_bytes=arrived)
+    limits = Limits(budget=ota.budget_mb * 1_000_000 or None)
+    yield HttpSource(mirrors, limits=limits, pace=pace, cancel=stop, on_bytes=arrived)
 
 
 def _stick(ota: Ota) -> Path | None:

@@ -45,6 +45,14 @@ def test_a_good_release_comes_to_serve_and_everybody_is_told(box: UpdatedBox) ->
     assert box.fleet.states[-1].release == "1.1"
 
 
+def test_of_many_releases_two_are_kept(box: UpdatedBox) -> None:
+    for counter in (1, 2, 3):
+        box.want(box.publish(f"new {counter}", counter, **SOON), action=str(counter))
+        box.run()
+    assert [g.name[:6] for g in box.generations.installed()] == ["000003", "000004"]
+    assert box.content == b"voice new 3"
+
+
 def test_a_release_that_fails_its_gate_never_serves_and_is_not_tried_again(box: UpdatedBox) -> None:
     box.voice.verdict = Reason.GATE_CALL
     before = box.current
