@@ -46,6 +46,9 @@ def spy(broker: Mosquitto) -> Iterator[tuple[BrokerLink, list[Message]]]:
     link.subscribe(["#"])
     link.start()
     link.wait_connected(20)
+    # Connected is not subscribed: what is heard of itself tells that it is.
+    link.publish("spy/hears", b"itself")
+    until(lambda: any(m.topic == "spy/hears" for m in heard))
     yield link, heard
     link.stop()
 
