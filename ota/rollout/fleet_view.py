@@ -6,7 +6,7 @@ Bounded: a device costs a few hundred bytes, and devices beyond ``limit`` are co
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -64,6 +64,8 @@ class Snapshot:
 
     devices: int
     online: int
+    device_class: str | None
+    """Whose devices these are, with those of unknown class; None: everybody's."""
     release: str | None
     """The roll-out spoken of; the newest that any device wants or runs, unless asked."""
     tally: Tally
@@ -122,22 +124,27 @@ class FleetView:
         except StatusError:
             self._unreadable += 1
 
-    def snapshot(self, now: float, release: str | None = None) -> Snapshot:
+    def snapshot(
+        self, now: float, release: str | None = None, device_class: str | None = None
+    ) -> Snapshot:
         """How the fleet stands.
 
         Args:
             release: the roll-out to count; None: the newest that is seen.
+            device_class: as for ``tally``.
         """
-        release = release or self._newest()
-        of_it = [one for one in self._devices.values() if release and one.wanted == release]
+        devices = dict(self._of(device_class))
+        release = release or _newest(devices.values())
+        of_it = [one for one in devices.values() if release and one.wanted == release]
         bad = (one.reason for one in of_it if one.reason is not None)
         return Snapshot(
-            devices=len(self._devices),
-            online=sum(one.online for one in self._devices.values()),
+            devices=len(devices),
+            online=sum(one.online for one in devices.values()),
+            device_class=device_class,
             release=release,
-            tally=self.tally(release, now) if release else Tally(),
-            waves=tuple(self._waves(release, now)) if release else (),
-            running=_counts(one.release or "factory" for one in self._devices.values()),
+            tally=self.tally(release, now, device_class) if release else Tally(),
+            waves=tuple(self._waves(devices, release, now)) if release else (),
+            running=_counts(one.release or "factory" for one in devices.values()),
             phases=_counts(one.phase.value for one in of_it),
             reasons=_counts(reason.name.lower() for reason in bad),
             events_lost=self._events_lost,
@@ -145,9 +152,15 @@ class FleetView:
             unreadable=self._unreadable,
         )
 
-    def tally(self, release: str, now: float) -> Tally:
-        """How a roll-out stands, as the guard counts."""
-        fates = Counter(self._fate(one, release, now) for one in self._devices.values())
+    def tally(self, release: str, now: float, device_class: str | None = None) -> Tally:
+        """How a roll-out stands, as the guard counts.
+
+        Args:
+            device_class: only its devices, and those that have not said of which class they are:
+                one that falls silent before it says so must not go uncounted. None: all. Two
+                classes may well give a release the same name.
+        """
+        fates = Counter(self._fate(one, release, now) for _, one in self._of(device_class))
         return _tally(fates)
 
     # --- hearing -----------------------------------------------------------------------------
@@ -173,6 +186,11 @@ class FleetView:
 
     # --- counting ----------------------------------------------------------------------------
 
+    def _of(self, device_class: str | None) -> Iterator[tuple[str, Seen]]:
+        for name, seen in self._devices.items():
+            if device_class is None or seen.device_class in (None, device_class):
+                yield name, seen
+
     def _fate(self, seen: Seen, release: str, now: float) -> str:
         if seen.wanted != release:
             return "succeeded" if seen.release == release else "untouched"
@@ -184,19 +202,19 @@ class FleetView:
             return "succeeded" if seen.release == release else "untouched"
         return "silent" if seen.silent(now, self._silent_after) else "under way"
 
-    def _waves(self, release: str, now: float) -> Iterator[WaveCounts]:
+    def _waves(self, devices: Mapping[str, Seen], release: str, now: float) -> Iterator[WaveCounts]:
         fates: list[Counter[str]] = [Counter() for _ in self._bounds]
-        for name, seen in self._devices.items():
+        for name, seen in devices.items():
             place = bucket(name, release)
             wave = next(n for n, bound in enumerate(self._bounds) if place < bound)
             fates[wave][self._fate(seen, release, now)] += 1
         for bound, counted in zip(self._bounds, fates, strict=True):
             yield WaveCounts(bound, counted.total(), _tally(counted))
 
-    def _newest(self) -> str | None:
-        seen = {one.wanted for one in self._devices.values()}
-        seen |= {one.release for one in self._devices.values()}
-        return max((one for one in seen if one), key=numbers, default=None)
+
+def _newest(devices: Iterable[Seen]) -> str | None:
+    seen = {name for one in devices for name in (one.wanted, one.release)}
+    return max((name for name in seen if name), key=numbers, default=None)
 
 
 def _heard(seen: Seen, ts: float, retained: bool, now: float) -> None:

@@ -23,8 +23,8 @@ from services.home.broker import BrokerUnreachable
 class ControlPlane(Protocol):
     """Where the counts come from, and who else has to hear of a change."""
 
-    def tally(self, release: str, now: datetime) -> Tally:
-        """How the roll-out stands."""
+    def tally(self, rollout: Rollout, now: datetime) -> Tally:
+        """How the devices of the roll-out's class stand."""
 
     def pause(self) -> None:
         """Assign to nobody else."""
@@ -39,11 +39,11 @@ class AtBroker:
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
 
-    def tally(self, release: str, now: datetime) -> Tally:
+    def tally(self, rollout: Rollout, now: datetime) -> Tally:
         if not self._watch.connected:
             # Everybody would look as online as when the line broke.
             raise BrokerUnreachable("the MQTT broker is away: nothing is known of the devices")
-        return self._watch.tally(release)
+        return self._watch.tally(rollout.release, rollout.device_class)
 
     def pause(self) -> None:
         """Nothing beside the signed roll-out."""
@@ -60,7 +60,7 @@ class AtHawkbit:
     def __init__(self, server: HawkbitManagement, rollout: int, limits: Limits) -> None:
         self._server, self._rollout, self._limits = server, rollout, limits
 
-    def tally(self, release: str, now: datetime) -> Tally:
+    def tally(self, rollout: Rollout, now: datetime) -> Tally:
         return self._server.tally(self._rollout, now, self._limits.silent_after)
 
     def pause(self) -> None:
@@ -100,7 +100,7 @@ def guard_round(
     rollout = current_rollout(publisher, device_class)
     if rollout is None:
         raise PublishError(f"nothing is being rolled out to {device_class!r}")
-    tally = plane.tally(rollout.release, publisher.now)
+    tally = plane.tally(rollout, publisher.now)
     decision = decide(rollout, tally, publisher.now, limits)
     if not dry_run:
         _act(publisher, rollout, decision, plane)

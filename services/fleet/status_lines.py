@@ -15,7 +15,8 @@ _ROWS = 6
 def lines(snapshot: Snapshot) -> Iterator[str]:
     """What an operator wants to know, most important first."""
     offline = snapshot.devices - snapshot.online
-    yield f"{snapshot.devices:,} devices, {snapshot.online:,} online, {offline:,} offline"
+    devices = "devices" if snapshot.device_class is None else f"{snapshot.device_class} devices"
+    yield f"{snapshot.devices:,} {devices}, {snapshot.online:,} online, {offline:,} offline"
     if snapshot.release is not None:
         yield from _rollout(snapshot)
     yield from _table("running", snapshot.running)

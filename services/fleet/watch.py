@@ -48,15 +48,15 @@ class Watch:
         """Whether the broker is there; what was heard before may no longer be so."""
         return self._link.connected
 
-    def snapshot(self, release: str | None = None) -> Snapshot:
-        """How the fleet stands now."""
+    def snapshot(self, release: str | None = None, device_class: str | None = None) -> Snapshot:
+        """How the fleet stands now; a class alone, where one is named."""
         with self._lock:
-            return self._view.snapshot(time.time(), release)
+            return self._view.snapshot(time.time(), release, device_class)
 
-    def tally(self, release: str) -> Tally:
-        """How a roll-out stands now, as the guard counts."""
+    def tally(self, release: str, device_class: str | None = None) -> Tally:
+        """How a roll-out stands now, as the guard counts; see ``FleetView.tally``."""
         with self._lock:
-            return self._view.tally(release, time.time())
+            return self._view.tally(release, time.time(), device_class)
 
     def nudge(self, device_class: str, payload: bytes) -> None:
         """Tell the devices of a class to ask sooner. Raises BrokerError."""

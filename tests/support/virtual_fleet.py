@@ -16,7 +16,6 @@ from ota.rollout.status import OFFLINE, ONLINE, Inventory, OtaState, Topics
 from services.home.broker import BrokerAddress
 
 BOOT = "0f8fad5b-d9cb-469f-a165-70867728950e"
-FACTS = Facts(device_class="pc-x86-64", memory_mb=8000, app="0.4")
 
 
 class VirtualFleet:
@@ -36,12 +35,14 @@ class VirtualFleet:
         reason: Reason | None = None,
         online: bool = True,
         ago_s: float = 0.0,
+        device_class: str = "pc-x86-64",
     ) -> None:
         topics, ts = Topics(self._tenant, device), time.time() - ago_s
         state = OtaState(
             ts=ts, boot_id=BOOT, seq=0, phase=phase, release=release, wanted=wanted, reason=reason
         )
-        inventory = Inventory(ts=ts, boot_id=BOOT, seq=0, facts=FACTS, disk_free=10**9)
+        facts = Facts(device_class=device_class, memory_mb=8000, app="0.4")
+        inventory = Inventory(ts=ts, boot_id=BOOT, seq=0, facts=facts, disk_free=10**9)
         self._publish(topics.of("online"), ONLINE if online else OFFLINE)
         self._publish(topics.of("state"), state.model_dump_json())
         self._publish(topics.of("inventory"), inventory.model_dump_json())

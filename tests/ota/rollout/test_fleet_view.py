@@ -13,7 +13,7 @@ from ota.errors import Reason
 from ota.phases import Phase
 from ota.release import Facts
 from ota.rollout.fleet_view import FleetView
-from ota.rollout.guard import Tally
+from ota.rollout.guard import Limits, Tally, fault
 from ota.rollout.status import Inventory, Kind, OtaEvent, OtaState, Topics
 from ota.rollout.waves import bucket
 
@@ -37,6 +37,12 @@ def state(
         .model_dump_json()
         .encode()
     )
+
+
+def inventory(device_class: str) -> bytes:
+    facts = Facts(device_class=device_class, memory_mb=1, app="1.0")
+    told = Inventory(ts=NOW, boot_id=BOOT, seq=0, facts=facts, disk_free=0)
+    return told.model_dump_json().encode()
 
 
 class Ear:
@@ -124,6 +130,38 @@ def test_a_snapshot_shows_the_newest_release_wave_by_wave(ear: Ear) -> None:
     assert [wave.until_bucket for wave in found.waves][:3] == [1, 20, 102]
 
 
+def test_another_class_with_a_release_of_the_same_name_hides_no_failure_and_is_not_blamed() -> None:
+    ear = Ear(limit=5100)
+    gone, good = state(Phase.ROLLED_BACK, reason=Reason.GATE_CALL), state(Phase.COMMITTED)
+    for number in range(5100):
+        orin = number < 100
+        ear.hear(f"spk-{number}", "state", gone if orin else good)
+        ear.hear(f"spk-{number}", "inventory", inventory("orin-nano-jp6" if orin else "pc-x86-64"))
+    orins, pcs = (ear.view.tally("2.0", NOW, name) for name in ("orin-nano-jp6", "pc-x86-64"))
+    assert (orins, pcs) == (Tally(100, failed=100), Tally(5000, succeeded=5000))
+    assert fault(orins, Limits()) == "100 of 100 failed"
+    assert fault(pcs, Limits()) is None
+    assert fault(ear.tally(), Limits()) is None  # all classes together would have looked well
+    shown = ear.view.snapshot(NOW, device_class="orin-nano-jp6")
+    assert (shown.devices, shown.tally, shown.reasons) == (100, orins, {"gate_call": 100})
+    assert sum(wave.devices for wave in shown.waves) == 100
+
+
+def test_who_has_not_said_of_which_class_it_is_counts_for_every_class(ear: Ear) -> None:
+    ear.hear("spk", "state", state(Phase.TRIAL))
+    assert ear.view.tally("2.0", NOW + 7 * HOUR, "pc-x86-64") == Tally(1, silent=1)
+    ear.hear("spk", "inventory", inventory("orin-nano-jp6"), NOW + 7 * HOUR)
+    assert ear.view.tally("2.0", NOW + 14 * HOUR, "pc-x86-64") == Tally()
+
+
+def test_the_newest_release_of_a_class_is_shown_though_another_has_a_newer_one(ear: Ear) -> None:
+    for name, device_class, runs in (("a", "pc-x86-64", "3.0"), ("b", "orin-nano-jp6", "2.0")):
+        ear.hear(name, "state", state(Phase.IDLE, wanted=None, release=runs))
+        ear.hear(name, "inventory", inventory(device_class))
+    assert ear.view.snapshot(NOW).release == "3.0"
+    assert ear.view.snapshot(NOW, device_class="orin-nano-jp6").release == "2.0"
+
+
 def test_a_gap_in_the_events_is_noticed_and_a_restart_is_none(ear: Ear) -> None:
     def event(seq: int, boot: str = BOOT) -> bytes:
         told = OtaEvent(ts=NOW, boot_id=boot, seq=seq, phase=Phase.TRIAL, action="5")
@@ -147,13 +185,11 @@ def test_garbage_is_counted_and_changes_nothing(ear: Ear) -> None:
 
 def test_memory_is_bounded_whatever_names_arrive() -> None:
     ear = Ear(limit=2000)
-    facts = Facts(device_class="pc-x86-64", memory_mb=1, app="1.0")
-    told = Inventory(ts=NOW, boot_id=BOOT, seq=0, facts=facts, disk_free=0)
-    inventory = told.model_dump_json().encode()
+    told = inventory("pc-x86-64")
     tracemalloc.start()
     for number in range(6000):
         ear.hear(f"spk-{number}", "state", state(Phase.TRIAL))
-        ear.hear(f"spk-{number}", "inventory", inventory)
+        ear.hear(f"spk-{number}", "inventory", told)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     found = ear.view.snapshot(NOW)

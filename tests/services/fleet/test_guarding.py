@@ -130,7 +130,7 @@ def test_a_pause_goes_out_while_another_release_waits_for_a_signature(tmp_path: 
 class AllFail:
     """A control plane whose devices have all reported failure."""
 
-    def tally(self, release: str, now: datetime) -> Tally:
+    def tally(self, rollout: Rollout, now: datetime) -> Tally:
         return Tally(begun=100, failed=100)
 
     def pause(self) -> None:

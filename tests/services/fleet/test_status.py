@@ -227,6 +227,24 @@ def test_the_guard_pauses_a_release_that_silences_devices(
     assert main(guarded(repository, broker)) == ExitCode.OK  # it is paused already
 
 
+def test_the_guard_of_a_class_is_not_moved_by_another_classes_failures(
+    repository: Path, broker: Mosquitto, fleet: VirtualFleet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(60):
+        other = number < 20
+        fleet.say(
+            f"spk-{number}", Phase.ROLLED_BACK if other else Phase.COMMITTED, wanted="2.0",
+            reason=Reason.GATE_CALL if other else None,
+            device_class="orin-nano-jp6" if other else "pc-x86-64",
+        )  # fmt: skip
+    fleet.flush()
+    assert main(guarded(repository, broker)) == ExitCode.OK
+    assert json.loads(capsys.readouterr().out)["succeeded"] == 40
+    place = f"127.0.0.1:{broker.address.port}"
+    told = said(capsys, "status", "--broker", place, "--class", "orin-nano-jp6")
+    assert (told["devices"], told["reasons"]) == (20, {"gate_call": 20})
+
+
 def test_the_guard_watches_the_first_wave_before_it_opens_another(
     repository: Path, broker: Mosquitto, fleet: VirtualFleet, capsys: pytest.CaptureFixture[str]
 ) -> None:
