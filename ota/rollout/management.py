@@ -7,7 +7,6 @@ an error (2558). So the counts here are made of queries, each of which costs the
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
@@ -37,6 +36,9 @@ class _Page(_Read):
 class _Group(_Read):
     id: int = Field(ge=0, le=2**63 - 1)
     status: str = Field(max_length=32)
+    modified: int | None = Field(default=None, alias="lastModifiedAt", ge=0, le=2**53)
+    """Unix milliseconds. Of a running group: when it began, or when a target was last added to it
+    or deleted."""
 
 
 class _Target(_Read):
@@ -66,24 +68,32 @@ class HawkbitManagement:
         secret = base64.b64encode(f"{user}:{password}".encode()).decode()
         self._api = JsonApi(url, f"Basic {secret}", web or HttpWeb())
         self._began: dict[int, datetime] = {}
+        self._latest: datetime | None = None
 
     def tally(self, rollout: int, now: datetime, silent_after: timedelta) -> Tally:
         """How a roll-out stands.
 
-        Silent are the targets of its running groups that still have to end, were heard since this
-        guard first saw their group running, and then no more. So keep the guard running: one that
-        starts anew gives every group ``silent_after`` again.
+        Silent are the targets of its running groups that still have to end, were heard since their
+        group began, and then no more.
         """
         finished = self._actions(rollout, "detailStatus==finished")
         failed = self._actions(rollout, "detailStatus==error")
         cancelled = self._actions(rollout, "detailStatus==canceled")
         under_way, silent = 0, 0
-        for group in self._running(rollout):
-            began = self._began.setdefault(group, now)
+        running = self._running(rollout, now)
+        self._latest = max(running.values(), default=None)
+        for group, began in running.items():
             under_way += self._targets(rollout, group, _since(began)).total
             silent += self._targets(rollout, group, _silent(began, now, silent_after)).total
         begun = finished + failed + cancelled + under_way
         return Tally(begun, finished, failed, silent, cancelled)
+
+    def blind(self, now: datetime, silent_after: timedelta) -> bool:
+        """Whether a group that the last ``tally`` saw running is too young to show who is silent.
+
+        So it seems, too, where the server does not say when it began, and this guard is young.
+        """
+        return self._latest is not None and now - self._latest < silent_after
 
     def pause(self, rollout: int) -> None:
         """Start no further group. What is under way goes on: the signed roll-out stops that."""
@@ -97,8 +107,7 @@ class HawkbitManagement:
         hawkBit would wait for ever for them. They count as ``cancelled`` from then on.
         """
         done = 0
-        for group in self._running(rollout):
-            began = self._began.setdefault(group, now)
+        for group, began in self._running(rollout, now).items():
             query = _silent(began, now, silent_after)
             for row in self._targets(rollout, group, query, PAGE).content:
                 done += self._cancel(_checked(_Target, row).controller)
@@ -119,12 +128,15 @@ class HawkbitManagement:
         query = urlencode({"q": f"rollout.id=={rollout};{condition}", "limit": 1})
         return _checked_page(self._get(f"{self._url}/rest/v1/actions?{query}")).total
 
-    def _running(self, rollout: int) -> Iterator[int]:
+    def _running(self, rollout: int, now: datetime) -> dict[int, datetime]:
+        """Its running groups and when each began: the earliest that was ever said or seen."""
         where = f"{self._url}/rest/v1/rollouts/{rollout}/deploygroups?limit={MAX_GROUPS}"
-        for row in _checked_page(self._get(where)).content:
-            group = _checked(_Group, row)
-            if group.status == "running":
-                yield group.id
+        rows = (_checked(_Group, row) for row in _checked_page(self._get(where)).content)
+        groups = [group for group in rows if group.status == "running"]
+        for group in groups:
+            said = now if group.modified is None else _moment(group.modified, now)
+            self._began[group.id] = min(said, self._began.get(group.id, said))
+        return {group.id: self._began[group.id] for group in groups}
 
     def _targets(self, rollout: int, group: int, condition: str, limit: int = 1) -> _Page:
         query = urlencode({"q": f"updatestatus==pending;{condition}", "limit": limit})
@@ -137,6 +149,11 @@ class HawkbitManagement:
 
 def _ms(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
+
+
+def _moment(ms: int, latest: datetime) -> datetime:
+    """No later than ``latest``, which a date far ahead could not be made into either."""
+    return datetime.fromtimestamp(min(ms, _ms(latest)) / 1000, latest.tzinfo)
 
 
 def _since(began: datetime) -> str:

@@ -12,7 +12,7 @@ from ota.repository.errors import PublishError
 from ota.repository.publisher import Publisher
 from ota.repository.roles import ROLLOUT
 from ota.repository.rollouts import current_rollout, revise
-from ota.rollout.guard import Decision, Limits, Pause, Tally, Wait, carried_out, decide
+from ota.rollout.guard import Decision, Limits, Open, Pause, Tally, Wait, carried_out, decide
 from ota.rollout.management import HawkbitManagement
 from ota.rollout.rollout import Rollout
 from ota.rollout.status import Nudge
@@ -25,6 +25,9 @@ class ControlPlane(Protocol):
 
     def tally(self, rollout: Rollout, now: datetime) -> Tally:
         """How the devices of the roll-out's class stand."""
+
+    def blind(self, now: datetime) -> bool:
+        """Whether a device that fell silent could not have been counted yet."""
 
     def pause(self) -> None:
         """Assign to nobody else."""
@@ -45,6 +48,10 @@ class AtBroker:
             raise BrokerUnreachable("the MQTT broker is away: nothing is known of the devices")
         return self._watch.tally(rollout.release, rollout.device_class)
 
+    def blind(self, now: datetime) -> bool:
+        """Never: devices and the broker say when they were last heard."""
+        return False
+
     def pause(self) -> None:
         """Nothing beside the signed roll-out."""
 
@@ -62,6 +69,9 @@ class AtHawkbit:
 
     def tally(self, rollout: Rollout, now: datetime) -> Tally:
         return self._server.tally(self._rollout, now, self._limits.silent_after)
+
+    def blind(self, now: datetime) -> bool:
+        return self._server.blind(now, self._limits.silent_after)
 
     def pause(self) -> None:
         self._server.pause(self._rollout)
@@ -102,6 +112,8 @@ def guard_round(
         raise PublishError(f"nothing is being rolled out to {device_class!r}")
     tally = plane.tally(rollout, publisher.now)
     decision = decide(rollout, tally, publisher.now, limits)
+    if isinstance(decision, Open) and plane.blind(publisher.now):
+        decision = Wait("not watched for long enough to see who fell silent")
     if not dry_run:
         _act(publisher, rollout, decision, plane)
     return Round(rollout.release, tally, decision)

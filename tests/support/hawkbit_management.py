@@ -21,10 +21,18 @@ class HawkbitOperator:
     def __init__(self, hawkbit: DdiDouble, groups: Mapping[int, Iterable[str]]) -> None:
         self.hawkbit = hawkbit
         self.groups = {number: set(devices) for number, devices in groups.items()}
-        self.running = set(self.groups)
+        self.begun: dict[int, float] = {}
+        """Running groups, and since when."""
+        self.tells_when = True
+        """Whether it says when a group was last changed."""
         self.paused = False
         self.deaf_to: str | None = None
         """Requests to this resource meet a server error."""
+
+    def begin(self, *groups: int) -> None:
+        """Now these groups run, too."""
+        for number in groups:
+            self.begun.setdefault(number, self.hawkbit.clock())
 
     def request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None
@@ -40,11 +48,7 @@ class HawkbitOperator:
             case ("GET", "actions"):
                 return self._page(self._actions(), query)
             case ("GET", "rollouts", "7", "deploygroups"):
-                rows = [
-                    {"id": n, "status": "running" if n in self.running else "scheduled"}
-                    for n in self.groups
-                ]
-                return self._page(rows, query)
+                return self._page([self._group(number) for number in self.groups], query)
             case ("GET", "rollouts", "7", "deploygroups", number, "targets"):
                 wanted = self.groups[int(number)]
                 rows = [row for row in self._targets() if row["controllerId"] in wanted]
@@ -58,6 +62,11 @@ class HawkbitOperator:
             case ("DELETE", "targets", _, "actions", number):
                 return self._cancel(int(number), force=query.get("force") == "true")
         return Answer(404)
+
+    def _group(self, number: int) -> dict[str, Any]:
+        row = {"id": number, "status": "running" if number in self.begun else "scheduled"}
+        changed = round(self.begun.get(number, 0) * 1000)
+        return {**row, "lastModifiedAt": changed} if self.tells_when else row
 
     def _cancel(self, number: int, *, force: bool) -> Answer:
         action = self.hawkbit.actions[number]

@@ -11,7 +11,7 @@ from ota.errors import TransferError
 from ota.repository.errors import PublishError
 from ota.repository.publisher import Publisher
 from ota.repository.rollouts import current_rollout, roll_out
-from ota.rollout.guard import Limits, Pause, Tally, Wait
+from ota.rollout.guard import Decision, Limits, Open, Pause, Tally, Wait
 from ota.rollout.management import HawkbitManagement
 from ota.rollout.rollout import Rollout
 from ota.trust.clock import utc_now
@@ -29,7 +29,7 @@ CLASS = "pc-x86-64"
 class Rig:
     """A published release, and a hawkBit that has assigned it to a hundred devices."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, waves: str = "--nobody") -> None:
         self.repository = folder / "fleet"
         where = ["--repository", str(self.repository)]
         of = ["--class", CLASS, "--release", "2.0"]
@@ -37,23 +37,32 @@ class Rig:
         for words in (
             ["init", "--class", CLASS, *where],
             ["publish", str(bundle), *of, *where],
-            ["rollout", "--nobody", *of, *where],
+            ["rollout", waves, *of, *where],
         ):
             assert main(["fleet", *words]) == ExitCode.OK
-        self.hawkbit = DdiDouble()
-        names = [f"spk-{number}" for number in range(100)]
-        self.operator = HawkbitOperator(self.hawkbit, {1: names})
-        server = HawkbitManagement("https://hawkbit.example", "guard", "word", self.operator)
-        self.plane = AtHawkbit(server, 7, Limits())
-        for name in names:
+        self.hours = 0.0
+        self.hawkbit = DdiDouble(clock=lambda: self.now().timestamp())
+        self.names = [f"spk-{number}" for number in range(100)]
+        self.operator = HawkbitOperator(self.hawkbit, {1: self.names})
+        self.operator.begin(1)
+        self.start_guard()
+        for name in self.names:
             self.hawkbit.assign(name, "models/pc-x86-64/2.0/release.json")
 
-    def round(self, hours: float = 0.0) -> Pause | Wait:
-        now = utc_now() + timedelta(hours=hours)
-        with Publisher(self.repository, now=now).working() as publisher:
-            done = guard_round(publisher, CLASS, self.plane, Limits())
-        assert isinstance(done.decision, (Pause, Wait))
-        return done.decision
+    def start_guard(self) -> None:
+        server = HawkbitManagement("https://hawkbit.example", "guard", "word", self.operator)
+        self.plane = AtHawkbit(server, 7, Limits())
+
+    def now(self) -> datetime:
+        return utc_now() + timedelta(hours=self.hours)
+
+    def round(self) -> Decision:
+        with Publisher(self.repository, now=self.now()).working() as publisher:
+            return guard_round(publisher, CLASS, self.plane, Limits()).decision
+
+    def poll(self, *names: str) -> None:
+        for name in names:
+            self.hawkbit.handle("GET", f"/DEFAULT/controller/v1/{name}")
 
     def paused(self) -> bool:
         with Publisher(self.repository, now=utc_now()).working() as publisher:
@@ -111,6 +120,27 @@ def test_the_signed_roll_out_stops_even_where_hawkbit_cannot_be_reached(rig: Rig
     assert rig.paused()
 
 
+def test_a_guard_that_was_started_again_opens_no_wave_over_bricked_devices(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "--gated")
+    rig.hours = 1
+    rig.poll(*rig.names)
+    rig.end(95, Status.FINISHED)
+    rig.hours = 20
+    rig.start_guard()
+    assert rig.round() == Pause("5 of 100 fell silent")
+
+
+def test_no_wave_opens_while_silence_could_not_have_shown(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "--gated")
+    rig.end(100, Status.FINISHED)
+    rig.operator.tells_when = False
+    rig.hours = 20
+    rig.start_guard()
+    assert rig.round() == Wait("not watched for long enough to see who fell silent")
+    rig.hours = 26.1
+    assert rig.round() == Open(20)
+
+
 def test_a_pause_goes_out_while_another_release_waits_for_a_signature(tmp_path: Path) -> None:
     desk = Desk.team(tmp_path)
     desk.found()
@@ -132,6 +162,9 @@ class AllFail:
 
     def tally(self, rollout: Rollout, now: datetime) -> Tally:
         return Tally(begun=100, failed=100)
+
+    def blind(self, now: datetime) -> bool:
+        return False
 
     def pause(self) -> None:
         """Nobody else to tell."""
