@@ -163,6 +163,10 @@ class FleetView:
         fates = Counter(self._fate(one, release, now) for _, one in self._of(device_class))
         return _tally(fates)
 
+    def knows_any(self, device_class: str) -> bool:
+        """Whether any device is known that ``tally`` could count for a class."""
+        return next(self._of(device_class), None) is not None
+
     # --- hearing -----------------------------------------------------------------------------
 
     def _hear_presence(self, seen: Seen, payload: bytes, retained: bool, now: float) -> None:

@@ -17,7 +17,9 @@ def add_fleet(parser: argparse.ArgumentParser) -> None:
         "--broker", metavar="HOST[:PORT]", help="(default, and how to log in: as in the settings)"
     )
     parser.add_argument(
-        "--tenant", default="home", metavar="NAME", help="owner of the fleet, in its topics"
+        "--tenant",
+        metavar="NAME",
+        help="owner of the fleet, in its topics (default: as in the settings)",
     )
     add_config(parser)
 
@@ -30,14 +32,16 @@ def watch_of(args: argparse.Namespace) -> Watch:
     from services.settings import Settings
     from services.wiring import broker_address
 
-    address = broker_address(Settings.load(args.config).mqtt)
+    settings = Settings.load(args.config)
+    address = broker_address(settings.mqtt)
     if args.broker is not None:
         host, port = _place(args.broker, address.port)
         address = dataclasses.replace(address, host=host, port=port)
+    tenant = settings.ota.tenant if args.tenant is None else args.tenant
     try:
-        return Watch(address, args.tenant)
+        return Watch(address, tenant)
     except ValueError as error:
-        raise UsageError(f"--tenant {args.tenant}: letters, digits, '.', '_' and '-'") from error
+        raise UsageError(f"--tenant {tenant}: letters, digits, '.', '_' and '-'") from error
 
 
 def _place(text: str, usual: int) -> tuple[str, int]:

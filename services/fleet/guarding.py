@@ -46,6 +46,13 @@ class AtBroker:
         if not self._watch.connected:
             # Everybody would look as online as when the line broke.
             raise BrokerUnreachable("the MQTT broker is away: nothing is known of the devices")
+        if not self._watch.knows_any(rollout.device_class):
+            # A wrong tenant, devices that do not tell, or a broker that forgot them: not a fleet
+            # that does well.
+            raise BrokerUnreachable(
+                f"no {rollout.device_class} device of tenant {self._watch.tenant!r} is heard: "
+                "check --tenant, and fleet_status on the devices"
+            )
         return self._watch.tally(rollout.release, rollout.device_class)
 
     def blind(self, now: datetime) -> bool:

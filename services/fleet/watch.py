@@ -25,7 +25,7 @@ class Watch:
     def __init__(self, address: BrokerAddress, tenant: str) -> None:
         """Raises ValueError for a tenant that fits no topic."""
         self._filters = filters(tenant)
-        self._tenant = tenant
+        self.tenant = tenant
         self._view = FleetView(tenant)
         self._lock = threading.Lock()
         self._last = time.monotonic()
@@ -58,9 +58,14 @@ class Watch:
         with self._lock:
             return self._view.tally(release, time.time(), device_class)
 
+    def knows_any(self, device_class: str) -> bool:
+        """Whether any device of a class, or of none that is known, was heard."""
+        with self._lock:
+            return self._view.knows_any(device_class)
+
     def nudge(self, device_class: str, payload: bytes) -> None:
         """Tell the devices of a class to ask sooner. Raises BrokerError."""
-        self._link.publish(class_nudge(self._tenant, device_class), payload)
+        self._link.publish(class_nudge(self.tenant, device_class), payload)
 
     def _hear(self, message: Message) -> None:
         with self._lock:

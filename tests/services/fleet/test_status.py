@@ -258,6 +258,41 @@ def test_the_guard_watches_the_first_wave_before_it_opens_another(
     assert [wave.until_bucket for wave in before.waves] == [1]
 
 
+@pytest.mark.parametrize("tenant", ["acme", "home"])
+def test_a_guard_that_hears_nobody_of_its_class_opens_nothing(
+    repository: Path,
+    broker: Mosquitto,
+    fleet: VirtualFleet,
+    capsys: pytest.CaptureFixture[str],
+    tenant: str,
+) -> None:
+    fleet.say("spk-1", Phase.COMMITTED, release="2.0", device_class="orin-nano-jp6")
+    fleet.flush()
+    assert main(guarded(repository, broker, "--tenant", tenant)) == ExitCode.BROKER
+    assert f"no pc-x86-64 device of tenant '{tenant}' is heard" in capsys.readouterr().err
+    tomorrow = utc_now() + timedelta(hours=30)
+    with (
+        Watch(broker.address, tenant).watching() as watch,
+        Publisher(repository, now=tomorrow).working() as publisher,
+        pytest.raises(BrokerUnreachable),
+    ):
+        guard_round(publisher, "pc-x86-64", AtBroker(watch), Limits())
+    assert len(published(repository).waves) == 1
+
+
+def test_the_fleet_of_the_settings_is_watched_unless_another_is_named(
+    broker: Mosquitto, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "linnet.toml"
+    config.write_text('[ota]\ntenant = "DEFAULT"\n', "utf-8")
+    with virtual_fleet(broker.address, "DEFAULT") as fleet:
+        fleet.say("spk-1", Phase.IDLE)
+        fleet.flush()
+    words = ["--broker", f"127.0.0.1:{broker.address.port}", "--config", str(config)]
+    assert said(capsys, "status", *words)["devices"] == 1
+    assert said(capsys, "status", *words, "--tenant", "home")["devices"] == 0
+
+
 def test_a_guard_that_lost_its_broker_decides_nothing(
     repository: Path, broker: Mosquitto, fleet: VirtualFleet
 ) -> None:
