@@ -22,9 +22,9 @@ class Limits:
     silent: float = 0.01
     """Share of the executed that may have fallen silent."""
     least_executed: int = 50
-    """Below this many, shares say little, and ``early`` holds instead."""
+    """Below this many, shares say little, and ``early`` holds where it is the larger one."""
     early: float = 0.25
-    """Share of fewer than ``least_executed`` that may have failed."""
+    """Share of fewer than ``least_executed`` that may have failed or fallen silent."""
     least_bad: int = 3
     """Fewer than this many stop nothing: somebody always pulls a plug."""
     silent_after: timedelta = timedelta(hours=6)
@@ -115,14 +115,13 @@ def decide(
 def fault(tally: Tally, limits: Limits) -> str | None:
     """Why a roll-out must stop; None where it need not."""
     executed, bad = tally.executed, tally.failed + tally.lost
-    if executed < limits.least_executed:
-        if bad >= limits.least_bad and bad > limits.early * executed:
-            return f"{bad} of the first {executed} failed"
-        return None
-    if tally.lost >= limits.least_bad and tally.lost > limits.silent * executed:
-        return f"{tally.lost} of {executed} fell silent"
-    if bad >= limits.least_bad and bad > limits.errors * executed:
-        return f"{bad} of {executed} failed"
+    few = executed < limits.least_executed
+    least = limits.early if few else 0.0
+    of = f"the first {executed}" if few else f"{executed}"
+    if tally.lost >= limits.least_bad and tally.lost > max(least, limits.silent) * executed:
+        return f"{tally.lost} of {of} fell silent"
+    if bad >= limits.least_bad and bad > max(least, limits.errors) * executed:
+        return f"{bad} of {of} failed"
     return None
 
 

@@ -35,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--errors", type=_share, metavar="SHARE", help="may fail, silent ones among them"
     )
-    parser.add_argument("--silent", type=_share, metavar="SHARE", help="may fall silent")
+    parser.add_argument(
+        "--silent", type=_share, metavar="SHARE", help="may fall silent; they count as errors, too"
+    )
     hawkbit = parser.add_argument_group("hawkBit, where the counts come from it")
     hawkbit.add_argument("--hawkbit", metavar="URL", help=f"its password: in ${PASSWORD}")
     hawkbit.add_argument("--hawkbit-rollout", type=positive, metavar="ID")

@@ -55,6 +55,7 @@ def at(hours: float, tally: Tally, gate: bool = True) -> Decision:
         (Tally(50, 47, silent=3), "3 of 50 fell silent"),
         (Tally(20, 15, failed=5), None),
         (Tally(20, 14, failed=3, silent=3), "6 of the first 20 failed"),
+        (Tally(20, 14, silent=6), "6 of the first 20 fell silent"),
         (Tally(5, 2, failed=3), "3 of the first 5 failed"),
         (Tally(2, 0, failed=2), None),
         (Tally(), None),
@@ -62,6 +63,16 @@ def at(hours: float, tally: Tally, gate: bool = True) -> Decision:
 )
 def test_limits_of_errors_and_of_silence(tally: Tally, why: str | None) -> None:
     assert fault(tally, LIMITS) == why
+
+
+def test_an_operator_who_allows_more_is_heeded_however_few_devices_there_are() -> None:
+    city_without_power = Tally(20, 12, silent=8)
+    assert fault(city_without_power, Limits(errors=0.5)) == "8 of the first 20 fell silent"
+    assert fault(city_without_power, Limits(silent=0.5)) == "8 of the first 20 failed"
+    assert fault(city_without_power, Limits(errors=0.5, silent=0.5)) is None
+    assert fault(Tally(20, 12, failed=8), Limits(errors=0.5)) is None
+    assert fault(Tally(20, 9, failed=11), Limits(errors=0.5)) == "11 of the first 20 failed"
+    assert fault(Tally(20, 16, failed=4), Limits(errors=0.01)) is None  # one of few is no share
 
 
 def test_devices_still_at_it_do_not_dilute_the_share() -> None:
