@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, timezone
 import numpy as np
 from numpy.typing import NDArray
 
-from ota.rollout.guard import Limits, Pause, Tally, carried_out, decide, gated
+from ota.rollout.guard import Limits, Pause, Tally, carried_out, decide, first_wave
 from ota.rollout.rollout import BUCKETS, Rollout, default_waves
 from ota.rollout.waves import open_buckets
 
@@ -150,7 +150,8 @@ def simulate(world: World, name: str = "gated") -> Outcome:
         device_class="simulated",
         release="1.0",
         counter=1,
-        waves=gated(BEGIN) if policy.gated else default_waves(BEGIN),
+        waves=first_wave(BEGIN) if policy.gated else default_waves(BEGIN),
+        gated=policy.gated,
         issued=BEGIN,
     )
     stopped: str | None = None

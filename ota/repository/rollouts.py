@@ -33,12 +33,14 @@ def roll_out(
     release: ReleaseName,
     waves: Iterable[Wave],
     *,
+    gated: bool = False,
     downgrade: bool = False,
     minimum_app: str = "0.0",
 ) -> Outcome:
     """Roll a published release out.
 
     Args:
+        gated: a guard may open further waves.
         downgrade: allow devices to go back to it from a higher counter.
 
     Raises:
@@ -62,6 +64,7 @@ def roll_out(
             "release": release,
             "counter": counter,
             "waves": tuple(waves),
+            "gated": gated,
             "downgrade_to": counter if downgrade else None,
             "minimum_app": minimum_app,
         },

@@ -91,8 +91,8 @@ def decide(
 ) -> Decision:
     """What to do about a roll-out that so many devices took up.
 
-    A roll-out that was published with all its waves is only ever paused; one that was published
-    with its first (``gated``) gets the next wave of ``plan`` when the one before has settled.
+    A roll-out that was published with all its waves is only ever paused; one that was signed as
+    ``gated`` gets the next wave of ``plan`` when the one before has settled.
     """
     if rollout.paused:
         return Wait("paused")
@@ -101,9 +101,11 @@ def decide(
         return Pause(why)
     if not rollout.waves:
         return Wait("paced by the control plane")
+    if not rollout.gated:
+        return Wait("its waves are all signed")
     upcoming = _next_wave(rollout, plan)
     if upcoming is None:
-        return Wait("every wave is published")
+        return Wait("every wave is open")
     last = rollout.waves[-1]
     if now < max(upcoming.start, last.start + limits.settle):
         return Wait("the last wave is being watched")
@@ -135,8 +137,8 @@ def carried_out(rollout: Rollout, decision: Decision, now: datetime) -> Rollout:
     return rollout
 
 
-def gated(begin: datetime, plan: Plan = DEFAULT_WAVES) -> tuple[Wave, ...]:
-    """The waves to publish at first where a guard opens the others."""
+def first_wave(begin: datetime, plan: Plan = DEFAULT_WAVES) -> tuple[Wave, ...]:
+    """The waves to publish at first in a roll-out that is signed as ``gated``."""
     return default_waves(begin, plan)[:1]
 
 

@@ -55,6 +55,9 @@ class Rollout(_Frozen):
     paused: bool = False
     waves: tuple[Wave, ...] = Field(default=(), max_length=64)
     """Growing in buckets and time. None: nobody installs by waves, only whom hawkBit names."""
+    gated: bool = False
+    """Its waves are the first of a plan, and a guard opens the others. Else they are all that it
+    will ever have: a roll-out that somebody limited stays limited. Devices do not heed it."""
     downgrade_to: Counter | None = None
     """A lower counter that devices may go back to, against their floor."""
     minimum_app: Version = "0.0"

@@ -50,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
             args.device_class,
             args.release,
             _waves(args, _start(args, publisher.now)),
+            gated=args.gated,
             downgrade=args.downgrade,
             minimum_app=args.minimum_app,
         )
@@ -58,11 +59,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _waves(args: argparse.Namespace, begin: datetime) -> tuple[Wave, ...]:
     from ota.repository.rollouts import waves_of
-    from ota.rollout.guard import gated
+    from ota.rollout.guard import first_wave
     from ota.rollout.rollout import default_waves
 
     if args.gated:
-        return gated(begin)
+        return first_wave(begin)
     if args.nobody:
         return ()
     if args.everyone:

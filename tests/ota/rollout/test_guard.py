@@ -18,7 +18,7 @@ from ota.rollout.guard import (
     carried_out,
     decide,
     fault,
-    gated,
+    first_wave,
 )
 from ota.rollout.rollout import BUCKETS, DEFAULT_WAVES, Rollout, default_waves
 
@@ -33,7 +33,8 @@ def rollout(gate: bool = True) -> Rollout:
         device_class="orin-nano-jp6",
         release="2026.3",
         counter=9,
-        waves=gated(BEGIN) if gate else default_waves(BEGIN),
+        waves=first_wave(BEGIN) if gate else default_waves(BEGIN),
+        gated=gate,
         issued=BEGIN,
     )
 
@@ -100,8 +101,27 @@ def test_a_wave_is_not_opened_before_the_plan_however_good_it_looks() -> None:
 
 
 def test_a_roll_out_with_all_its_waves_is_only_ever_paused() -> None:
-    assert at(100, GOOD, gate=False) == Wait("every wave is published")
+    assert at(100, GOOD, gate=False) == Wait("its waves are all signed")
     assert isinstance(at(1, Tally(100, 80, failed=20), gate=False), Pause)
+
+
+def test_a_roll_out_that_somebody_limited_is_not_widened() -> None:
+    """As ``--wave 5:0``, and as one that happens to begin like the guard's own plan."""
+    for waves in (default_waves(BEGIN)[2:3], default_waves(BEGIN)[:2]):
+        limited = rollout(gate=False).model_copy(update={"waves": waves})
+        assert decide(limited, GOOD, BEGIN + 72 * HOUR) == Wait("its waves are all signed")
+        assert isinstance(decide(limited, Tally(100, 80, failed=20), BEGIN), Pause)
+
+
+def test_a_roll_out_signed_before_there_was_such_a_word_is_not_widened() -> None:
+    older = rollout().model_dump_json(exclude={"gated"}).encode()
+    read = Rollout.parse(older, "orin-nano-jp6")
+    assert decide(read, GOOD, BEGIN + 72 * HOUR) == Wait("its waves are all signed")
+
+
+def test_a_gated_roll_out_whose_last_wave_is_open_has_nothing_left_to_open() -> None:
+    whole = rollout().model_copy(update={"waves": default_waves(BEGIN)})
+    assert decide(whole, GOOD, BEGIN + 300 * HOUR) == Wait("every wave is open")
 
 
 def test_a_roll_out_paced_by_the_control_plane_is_paused_as_well() -> None:
