@@ -1,6 +1,7 @@
 """A whole fleet as its status messages show it: fed with messages, asked for counts.
 
-Bounded: a device costs a few hundred bytes, and devices beyond ``limit`` are counted, not kept.
+Bounded: a device costs a few hundred bytes; of devices beyond ``limit`` the messages are counted,
+and nothing is kept.
 """
 
 from __future__ import annotations
@@ -78,6 +79,7 @@ class Snapshot:
     """Its failed devices by reason."""
     events_lost: int = 0
     beyond_limit: int = 0
+    """Messages of devices that no count here includes."""
     unreadable: int = 0
 
 
@@ -96,7 +98,9 @@ class FleetView:
         self._silent_after = silent_after
         self._bounds = [max(1, round(share * BUCKETS)) for share, _ in plan]
         self._devices: dict[str, Seen] = {}
-        self._events_lost = self._beyond = self._unreadable = 0
+        self._events_lost = self._unreadable = 0
+        self.beyond_limit = 0
+        """Messages so far of devices beyond ``limit``."""
 
     def hear(self, topic: str, payload: bytes, *, retained: bool, now: float) -> None:
         """One message. A retained one tells of an earlier time than now."""
@@ -107,7 +111,7 @@ class FleetView:
         seen = self._devices.get(name)
         if seen is None:
             if len(self._devices) >= self.limit:
-                self._beyond += 1
+                self.beyond_limit += 1
                 return
             seen = self._devices[name] = Seen()
         try:
@@ -148,7 +152,7 @@ class FleetView:
             phases=_counts(one.phase.value for one in of_it),
             reasons=_counts(reason.name.lower() for reason in bad),
             events_lost=self._events_lost,
-            beyond_limit=self._beyond,
+            beyond_limit=self.beyond_limit,
             unreadable=self._unreadable,
         )
 

@@ -99,6 +99,7 @@ def facts(done: Round) -> dict[str, object]:
         "decision": name,
         **vars(done.decision),
         **dataclasses.asdict(done.tally),
+        "uncounted": done.uncounted,
     }
 
 
@@ -106,9 +107,10 @@ def told(done: Round) -> str:
     """A round in a line."""
     tally = done.tally
     said = ", ".join(f"{value}" for value in vars(done.decision).values())
+    more = f"; {done.uncounted} messages of more devices than are kept" if done.uncounted else ""
     return (
         f"{done.release}: {type(done.decision).__name__.lower()} ({said}); {tally.begun} began, "
-        f"{tally.succeeded} succeeded, {tally.failed} failed, {tally.lost} silent"
+        f"{tally.succeeded} succeeded, {tally.failed} failed, {tally.lost} silent{more}"
     )
 
 

@@ -26,6 +26,10 @@ class ControlPlane(Protocol):
     def tally(self, rollout: Rollout, now: datetime) -> Tally:
         """How the devices of the roll-out's class stand."""
 
+    @property
+    def uncounted(self) -> int:
+        """Messages of devices that are too many to be counted."""
+
     def blind(self, now: datetime) -> bool:
         """Whether a device that fell silent could not have been counted yet."""
 
@@ -55,6 +59,10 @@ class AtBroker:
             )
         return self._watch.tally(rollout.release, rollout.device_class)
 
+    @property
+    def uncounted(self) -> int:
+        return self._watch.beyond_limit
+
     def blind(self, now: datetime) -> bool:
         """Never: devices and the broker say when they were last heard."""
         return False
@@ -77,6 +85,11 @@ class AtHawkbit:
     def tally(self, rollout: Rollout, now: datetime) -> Tally:
         return self._server.tally(self._rollout, now, self._limits.silent_after)
 
+    @property
+    def uncounted(self) -> int:
+        """None: hawkBit counts."""
+        return 0
+
     def blind(self, now: datetime) -> bool:
         return self._server.blind(now, self._limits.silent_after)
 
@@ -95,6 +108,8 @@ class Round:
     release: str
     tally: Tally
     decision: Decision
+    uncounted: int = 0
+    """As of ``ControlPlane``: above 0, the tally is of a part of the fleet."""
 
 
 def guard_round(
@@ -123,7 +138,7 @@ def guard_round(
         decision = Wait("not watched for long enough to see who fell silent")
     if not dry_run:
         _act(publisher, rollout, decision, plane)
-    return Round(rollout.release, tally, decision)
+    return Round(rollout.release, tally, decision, plane.uncounted)
 
 
 def _act(publisher: Publisher, rollout: Rollout, decision: Decision, plane: ControlPlane) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ota.rollout.fleet_view import FleetView, Snapshot
+from ota.rollout.fleet_view import MAX_DEVICES, FleetView, Snapshot
 from ota.rollout.guard import Tally
 from ota.rollout.status import class_nudge, filters
 from services.home.broker import BrokerAddress, BrokerLink, Message
@@ -22,11 +22,11 @@ _LOOK_S = 0.05
 class Watch:
     """One fleet, as its messages show it by now."""
 
-    def __init__(self, address: BrokerAddress, tenant: str) -> None:
+    def __init__(self, address: BrokerAddress, tenant: str, limit: int = MAX_DEVICES) -> None:
         """Raises ValueError for a tenant that fits no topic."""
         self._filters = filters(tenant)
         self.tenant = tenant
-        self._view = FleetView(tenant)
+        self._view = FleetView(tenant, limit=limit)
         self._lock = threading.Lock()
         self._last = time.monotonic()
         self._link = BrokerLink(address, self._hear, name="linnet-fleet", read_qos=0)
@@ -47,6 +47,11 @@ class Watch:
     def connected(self) -> bool:
         """Whether the broker is there; what was heard before may no longer be so."""
         return self._link.connected
+
+    @property
+    def beyond_limit(self) -> int:
+        """Messages of more devices than are kept, which nothing counts."""
+        return self._view.beyond_limit
 
     def snapshot(self, release: str | None = None, device_class: str | None = None) -> Snapshot:
         """How the fleet stands now; a class alone, where one is named."""

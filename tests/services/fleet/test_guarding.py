@@ -17,6 +17,7 @@ from ota.rollout.rollout import Rollout
 from ota.trust.clock import utc_now
 from services.cli import main
 from services.exit_codes import ExitCode
+from services.fleet.guard import facts, told
 from services.fleet.guarding import AtHawkbit, guard_round
 from tests.support.ddi_double import DdiDouble, Status
 from tests.support.hawkbit_management import HawkbitOperator
@@ -155,6 +156,8 @@ def test_a_pause_goes_out_while_another_release_waits_for_a_signature(tmp_path: 
     assert after is not None
     assert after.paused
     assert desk.waiting()
+    assert "100 began, 0 succeeded, 100 failed, 0 silent; 3 messages of more devices" in told(done)
+    assert facts(done)["uncounted"] == 3
 
 
 class AllFail:
@@ -162,6 +165,8 @@ class AllFail:
 
     def tally(self, rollout: Rollout, now: datetime) -> Tally:
         return Tally(begun=100, failed=100)
+
+    uncounted = 3
 
     def blind(self, now: datetime) -> bool:
         return False

@@ -96,6 +96,18 @@ def test_a_live_view_follows_devices_as_they_go(broker: Mosquitto, fleet: Virtua
         assert watch.snapshot().reasons == {"no_room": 1}
 
 
+def test_devices_beyond_the_limit_are_heard_of_but_not_counted(
+    broker: Mosquitto, fleet: VirtualFleet
+) -> None:
+    for number in range(3):
+        fleet.say(f"spk-{number}", Phase.TRIAL, wanted="2.0")
+    fleet.flush()
+    with Watch(broker.address, "home", limit=2).watching() as watch:
+        assert watch.tally("2.0") == Tally(begun=2)
+        assert AtBroker(watch).uncounted == 3
+        assert "3 messages of more devices than are kept" in "\n".join(lines(watch.snapshot()))
+
+
 def test_the_picture_says_when_it_has_to_stop(broker: Mosquitto, fleet: VirtualFleet) -> None:
     for number in range(100):
         bad = number < 20
