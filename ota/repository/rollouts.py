@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from pydantic import ValidationError
@@ -13,18 +13,25 @@ from ota.repository.errors import PublishError
 from ota.repository.publisher import Outcome, Publisher
 from ota.repository.releases import class_metadata, counters
 from ota.repository.roles import ROLLOUT
-from ota.repository.shelf import targets_of
-from ota.rollout.rollout import BUCKETS, Rollout, Wave, rollout_target
+from ota.repository.shelf import AnyMetadata, Shelf, targets_of
+from ota.rollout.rollout import Rollout, Wave, rollout_target, until_bucket
 
 
 def current_rollout(publisher: Publisher, device_class: str) -> Rollout | None:
     """The class's roll-out as it is published or staged; None where there is none."""
-    path = rollout_target(device_class)
-    metadata = publisher.world().get(ROLLOUT)
-    info = targets_of(metadata.signed).targets.get(path) if metadata else None
-    if info is None:
-        return None
-    return Rollout.parse(publisher.shelf.target(path, info.hashes["sha256"]), device_class)
+    return _rollout(publisher.shelf, publisher.world(), device_class)
+
+
+def published_rollout(shelf: Shelf, device_class: str) -> Rollout:
+    """The class's roll-out as devices find it; to be read beside whoever publishes.
+
+    Raises:
+        PublishError: there is none, or no repository.
+    """
+    found = _rollout(shelf, shelf.current(), device_class)
+    if found is None:
+        raise PublishError(f"{shelf.root}: nothing is being rolled out to {device_class!r}")
+    return found
 
 
 def roll_out(
@@ -94,9 +101,17 @@ def waves_of(shares: Iterable[tuple[float, float]], begin: datetime) -> tuple[Wa
     for share, hours in shares:
         if not (0 < share <= 1 and 0 <= hours < 24 * 366):
             raise PublishError(f"a wave of {share:.0%} after {hours} h is none")
-        bucket = max(1, round(share * BUCKETS))
-        found.append(Wave(until_bucket=bucket, start=begin + timedelta(hours=hours)))
+        start = begin + timedelta(hours=hours)
+        found.append(Wave(until_bucket=until_bucket(share), start=start))
     return tuple(found)
+
+
+def _rollout(shelf: Shelf, world: Mapping[str, AnyMetadata], device_class: str) -> Rollout | None:
+    path, metadata = rollout_target(device_class), world.get(ROLLOUT)
+    info = targets_of(metadata.signed).targets.get(path) if metadata else None
+    if info is None:
+        return None
+    return Rollout.parse(shelf.target(path, info.hashes["sha256"]), device_class)
 
 
 def _reached(publisher: Publisher, device_class: str) -> int:

@@ -6,8 +6,9 @@ and nothing is kept.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -15,7 +16,7 @@ from ota.errors import Reason
 from ota.phases import Phase
 from ota.release import numbers
 from ota.rollout.guard import Limits, Tally
-from ota.rollout.rollout import BUCKETS, DEFAULT_WAVES, Plan
+from ota.rollout.rollout import BUCKETS, DEFAULT_WAVES, until_bucket
 from ota.rollout.status import (
     ONLINE,
     Inventory,
@@ -28,6 +29,7 @@ from ota.rollout.status import (
 from ota.rollout.waves import bucket
 
 MAX_DEVICES = 200_000
+USUAL_WAVES = tuple(until_bucket(share) for share, _ in DEFAULT_WAVES)
 
 
 @dataclass
@@ -57,6 +59,8 @@ class WaveCounts:
     until_bucket: int
     devices: int
     tally: Tally
+    signed: bool = True
+    """False: the rest of the fleet, for whom there is no wave yet."""
 
 
 @dataclass(frozen=True)
@@ -91,12 +95,10 @@ class FleetView:
         tenant: str,
         *,
         silent_after: timedelta = Limits.silent_after,
-        plan: Plan = DEFAULT_WAVES,
         limit: int = MAX_DEVICES,
     ) -> None:
         self.tenant, self.limit = tenant, limit
         self._silent_after = silent_after
-        self._bounds = [max(1, round(share * BUCKETS)) for share, _ in plan]
         self._devices: dict[str, Seen] = {}
         self._events_lost = self._unreadable = 0
         self.beyond_limit = 0
@@ -129,13 +131,18 @@ class FleetView:
             self._unreadable += 1
 
     def snapshot(
-        self, now: float, release: str | None = None, device_class: str | None = None
+        self,
+        now: float,
+        release: str | None = None,
+        device_class: str | None = None,
+        waves: Sequence[int] = USUAL_WAVES,
     ) -> Snapshot:
         """How the fleet stands.
 
         Args:
             release: the roll-out to count; None: the newest that is seen.
             device_class: as for ``tally``.
+            waves: ``until_bucket`` of each wave of the roll-out, growing.
         """
         devices = dict(self._of(device_class))
         release = release or _newest(devices.values())
@@ -147,7 +154,7 @@ class FleetView:
             device_class=device_class,
             release=release,
             tally=self.tally(release, now, device_class) if release else Tally(),
-            waves=tuple(self._waves(devices, release, now)) if release else (),
+            waves=tuple(self._waves(devices, release, now, waves)) if release else (),
             running=_counts(one.release or "factory" for one in devices.values()),
             phases=_counts(one.phase.value for one in of_it),
             reasons=_counts(reason.name.lower() for reason in bad),
@@ -210,14 +217,18 @@ class FleetView:
             return "succeeded" if seen.release == release else "untouched"
         return "silent" if seen.silent(now, self._silent_after) else "under way"
 
-    def _waves(self, devices: Mapping[str, Seen], release: str, now: float) -> Iterator[WaveCounts]:
-        fates: list[Counter[str]] = [Counter() for _ in self._bounds]
+    def _waves(
+        self, devices: Mapping[str, Seen], release: str, now: float, waves: Sequence[int]
+    ) -> Iterator[WaveCounts]:
+        fates: list[Counter[str]] = [Counter() for _ in (*waves, BUCKETS)]
         for name, seen in devices.items():
-            place = bucket(name, release)
-            wave = next(n for n, bound in enumerate(self._bounds) if place < bound)
+            wave = bisect_right(waves, bucket(name, release))
             fates[wave][self._fate(seen, release, now)] += 1
-        for bound, counted in zip(self._bounds, fates, strict=True):
+        for bound, counted in zip(waves, fates, strict=False):
             yield WaveCounts(bound, counted.total(), _tally(counted))
+        if not waves or waves[-1] < BUCKETS:
+            rest = fates[-1]
+            yield WaveCounts(BUCKETS, rest.total(), _tally(rest), signed=False)
 
 
 def _newest(devices: Iterable[Seen]) -> str | None:

@@ -104,6 +104,10 @@ def rollout_target(device_class: str) -> str:
 def default_waves(begin: datetime, plan: Plan = DEFAULT_WAVES) -> tuple[Wave, ...]:
     """The waves of a plan from ``begin`` on."""
     return tuple(
-        Wave(until_bucket=max(1, round(share * BUCKETS)), start=begin + after)
-        for share, after in plan
+        Wave(until_bucket=until_bucket(share), start=begin + after) for share, after in plan
     )
+
+
+def until_bucket(share: float) -> int:
+    """Where the wave ends that holds this share of a fleet (0 to 1); nobody's wave is empty."""
+    return max(1, round(share * BUCKETS))

@@ -57,8 +57,9 @@ def _wave(number: int, wave: WaveCounts) -> str:
         width = round(_BAR * count / wave.devices) if wave.devices else 0
         bar += mark * max(width, 1 if count else 0)
     done = f"{tally.succeeded:,} of {wave.devices:,}"
-    share = 100 * wave.until_bucket / BUCKETS
-    return f"  wave {number} to {share:5.1f} %  {bar[:_BAR]:.<{_BAR}}  {done}"
+    share = f"wave {number} to {100 * wave.until_bucket / BUCKETS:5.1f} %"
+    name = share if wave.signed else "no wave yet"
+    return f"  {name:<{len(share)}}  {bar[:_BAR]:.<{_BAR}}  {done}"
 
 
 def _table(title: str, counts: Mapping[str, int]) -> Iterator[str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from ota.rollout.fleet_view import MAX_DEVICES, FleetView, Snapshot
+from ota.rollout.fleet_view import MAX_DEVICES, USUAL_WAVES, FleetView, Snapshot
 from ota.rollout.guard import Tally
 from ota.rollout.status import class_nudge, filters
 from services.home.broker import BrokerAddress, BrokerLink, Message
@@ -53,10 +53,15 @@ class Watch:
         """Messages of more devices than are kept, which nothing counts."""
         return self._view.beyond_limit
 
-    def snapshot(self, release: str | None = None, device_class: str | None = None) -> Snapshot:
-        """How the fleet stands now; a class alone, where one is named."""
+    def snapshot(
+        self,
+        release: str | None = None,
+        device_class: str | None = None,
+        waves: Sequence[int] = USUAL_WAVES,
+    ) -> Snapshot:
+        """How the fleet stands now; see ``FleetView.snapshot``."""
         with self._lock:
-            return self._view.snapshot(time.time(), release, device_class)
+            return self._view.snapshot(time.time(), release, device_class, waves)
 
     def tally(self, release: str, device_class: str | None = None) -> Tally:
         """How a roll-out stands now, as the guard counts; see ``FleetView.tally``."""

@@ -162,6 +162,20 @@ def test_the_newest_release_of_a_class_is_shown_though_another_has_a_newer_one(e
     assert ear.view.snapshot(NOW, device_class="orin-nano-jp6").release == "2.0"
 
 
+def test_waves_are_those_that_are_asked_for_and_the_rest_has_none_yet(ear: Ear) -> None:
+    for number in range(300):
+        ear.hear(f"spk-{number}", "state", state(Phase.IDLE, wanted=None))
+    places = [bucket(f"spk-{number}", "2.0") for number in range(300)]
+    found = ear.view.snapshot(NOW, "2.0", waves=[20, 205]).waves
+    assert [(wave.until_bucket, wave.devices, wave.signed) for wave in found] == [
+        (20, sum(place < 20 for place in places), True),
+        (205, sum(20 <= place < 205 for place in places), True),
+        (2048, sum(place >= 205 for place in places), False),
+    ]
+    assert [wave.signed for wave in ear.view.snapshot(NOW, "2.0", waves=[2048]).waves] == [True]
+    assert [wave.devices for wave in ear.view.snapshot(NOW, "2.0", waves=[]).waves] == [300]
+
+
 def test_a_gap_in_the_events_is_noticed_and_a_restart_is_none(ear: Ear) -> None:
     def event(seq: int, boot: str = BOOT) -> bytes:
         told = OtaEvent(ts=NOW, boot_id=boot, seq=seq, phase=Phase.TRIAL, action="5")

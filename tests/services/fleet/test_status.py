@@ -168,7 +168,9 @@ def test_another_tenants_fleet_is_not_seen(
     assert said(capsys, "status", "--broker", place, "--tenant", "acme")["devices"] == 0
 
 
-@pytest.mark.parametrize("words", [["--broker", ":1883"], ["--tenant", "a/#"]])
+@pytest.mark.parametrize(
+    "words", [["--broker", ":1883"], ["--tenant", "a/#"], ["--repository", "fleet"]]
+)
 def test_what_cannot_be_watched_is_said_in_a_line(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -237,6 +239,23 @@ def test_the_guard_pauses_a_release_that_silences_devices(
     assert (told["decision"], told["why"]) == ("pause", "5 of 60 fell silent")
     assert published(repository).paused
     assert main(guarded(repository, broker)) == ExitCode.OK  # it is paused already
+
+
+def test_status_draws_the_waves_that_were_signed(
+    repository: Path, broker: Mosquitto, fleet: VirtualFleet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fleet.say("spk-1", Phase.IDLE, release="3.0")
+    fleet.flush()
+    words = ["--broker", f"127.0.0.1:{broker.address.port}", "--repository", str(repository)]
+    with Publisher(repository, now=utc_now()).working():  # it does not disturb who publishes
+        main(["fleet", "status", "--once", "--class", "pc-x86-64", *words])
+    picture = capsys.readouterr().out
+    assert "release 2.0: 0 began" in picture  # not the newest that is seen
+    assert "wave 1 to   0.0 %" in picture
+    assert "wave 2" not in picture
+    assert "  no wave yet  " in picture
+    assert main(["fleet", "status", "--once", "--class", "pc", *words]) == ExitCode.UPDATE
+    assert "nothing is being rolled out to 'pc'" in capsys.readouterr().err
 
 
 def test_the_guard_of_a_class_is_not_moved_by_another_classes_failures(
