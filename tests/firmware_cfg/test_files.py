@@ -24,6 +24,8 @@ UNITS = (
     "linnet-voice", "linnet-ota", "linnet-ota-rollback", "linnet-inbox", "linnet-engine-build@",
     "linnet-engine-staged",
 )  # fmt: skip
+PUBLISHERS = ("linnet-fleet-refresh", "linnet-fleet-guard@")
+"""On the machine that publishes, not on the box."""
 
 
 def program(name: str) -> str:
@@ -58,7 +60,7 @@ def verify(unit: Path) -> str:
     return done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", UNITS)
+@pytest.mark.parametrize("name", [*UNITS, *PUBLISHERS])
 def test_systemd_knows_every_key(name: str, tmp_path: Path) -> None:
     text = (ROOM / "systemd" / f"{name}.service").read_text("utf-8")
     copy = tmp_path / f"{name}.service"
@@ -77,6 +79,8 @@ def test_systemd_knows_every_key(name: str, tmp_path: Path) -> None:
         ("linnet-inbox", 1.0),
         ("linnet-engine-build@", 1.5),
         ("linnet-engine-staged", 1.5),
+        ("linnet-fleet-refresh", 1.2),
+        ("linnet-fleet-guard@", 1.8),
     ],
 )
 def test_exposure_stays_low(name: str, limit: float) -> None:
@@ -109,7 +113,7 @@ def test_the_updater_has_neither_ears_nor_accelerator(name: str) -> None:
 def command_of(name: str, key: str) -> argparse.Namespace:
     """What ``linnet`` makes of a unit's command line."""
     words = unit(name)["Service"][key].split("/opt/linnet/bin/linnet ")[1].split()
-    return build_parser().parse_args(words)
+    return build_parser().parse_args([word for word in words if not word.startswith("$")])
 
 
 def test_units_start_commands_that_exist() -> None:
@@ -146,6 +150,36 @@ def test_the_builder_of_engines_stands_back_and_has_neither_ears_nor_network(
     words = service["ExecStart"].split("/opt/linnet/bin/linnet ")[1].replace("%i", "lm").split()
     args = build_parser().parse_args(words)
     assert (args.action, args.part) == ("build", parts)
+
+
+def test_the_publishers_timer_asks_thrice_a_day(tmp_path: Path) -> None:
+    for name in ("linnet-fleet-refresh.timer", "linnet-fleet-refresh.service"):
+        text = (ROOM / "systemd" / name).read_text("utf-8")
+        text = text.replace("/opt/linnet/bin/linnet", shutil.which("true") or "")
+        (tmp_path / name).write_text(text, "utf-8")
+    timer = tmp_path / "linnet-fleet-refresh.timer"
+    assert verify(timer) == ""
+    timer.write_text(timer.read_text("utf-8").replace("00/8:00", "00/8:99"), "utf-8")
+    assert "OnCalendar" in verify(timer) or "calendar" in verify(timer)
+
+
+def test_publishers_units_start_commands_that_exist_and_wait_for_who_publishes() -> None:
+    assert command_of("linnet-fleet-refresh", "ExecStart").action == "refresh"
+    assert command_of("linnet-fleet-guard@", "ExecStart").device_class == "%i"
+    assert unit("linnet-fleet-refresh")["Service"]["Restart"] == "on-failure"
+    assert unit("linnet-fleet-guard@")["Service"]["Restart"] == "always"
+
+
+@pytest.mark.parametrize("name", PUBLISHERS)
+def test_who_holds_the_online_key_shares_nothing_with_the_box(name: str) -> None:
+    service = unit(name)["Service"]
+    assert (service["User"], service["Group"]) == ("linnet-fleet", "linnet-fleet")
+    assert "SupplementaryGroups" not in service
+    assert service["ProtectSystem"] == "strict"
+    assert ("PrivateNetwork" in service) is (name == "linnet-fleet-refresh")
+    users = (ROOM / "sysusers.d" / "linnet-fleet.conf").read_text("utf-8")
+    assert "u linnet-fleet - " in users
+    assert "linnet-fleet" not in (ROOM / "install").read_text("utf-8"), "a box needs none of it"
 
 
 def free_port() -> int:
