@@ -21,7 +21,7 @@ TEST_PACKAGES := $(TEST_PROGRAMS) festvox-kallpc16k festvox-us-slt-hts \
 .PHONY: help demo test lint bench train conformance clean system-packages
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.stamp-run  ## a simulated home, spoken to by recorded voices: no hardware needed
 	$(BIN)/linnet demo
