@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ota.rollout.guard import Limits, Pause, Tally, carried_out, decide, first_wave
-from ota.rollout.rollout import BUCKETS, Rollout, default_waves
+from ota.rollout.rollout import BUCKETS, DEFAULT_WAVES, Plan, Rollout, default_waves
 from ota.rollout.waves import open_buckets
 
 STEP = timedelta(minutes=10)
@@ -32,6 +32,7 @@ class Policy:
     gated: bool
     stopped_by_hand: timedelta | None = None
     """When a person stops a bad release, where nothing else does."""
+    plan: Plan = DEFAULT_WAVES
 
 
 POLICIES: Mapping[str, Policy] = {
@@ -41,8 +42,10 @@ POLICIES: Mapping[str, Policy] = {
     "errors": Policy(Limits(silent=1, silent_after=_NEVER), False),
     "silence": Policy(Limits(), False),
     "gated": Policy(Limits(), True),
+    "no-canaries": Policy(Limits(), True, plan=DEFAULT_WAVES[1:]),
 }
-"""Waves by the clock alone; stopped by reported errors; by silence, too; and gated as well."""
+"""Waves by the clock alone; stopped by reported errors; by silence, too; and gated as well. Last:
+gated, but with 1 % of the fleet for a first wave."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,7 @@ def simulate(world: World, name: str = "gated") -> Outcome:
         device_class="simulated",
         release="1.0",
         counter=1,
-        waves=first_wave(BEGIN) if policy.gated else default_waves(BEGIN),
+        waves=(first_wave if policy.gated else default_waves)(BEGIN, policy.plan),
         gated=policy.gated,
         issued=BEGIN,
     )
@@ -162,7 +165,7 @@ def simulate(world: World, name: str = "gated") -> Outcome:
         tally = fleet.tally(step)
         if step % 6 == 0:
             course.append(Moment(step / 6, fleet.exposed, fleet.bricked))
-        decision = decide(rollout, tally, now, limits)
+        decision = decide(rollout, tally, now, limits, policy.plan)
         if isinstance(decision, Pause):
             stopped = decision.why
         else:

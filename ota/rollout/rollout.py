@@ -30,8 +30,9 @@ DEFAULT_WAVES: Plan = (
     (0.90, timedelta(days=5)),
     (1.00, timedelta(days=6)),
 )
-"""One bucket of canaries, then Bottlerocket's default waves. A release that bricks 8 % in silence
-then bricks 40 of a million, where a first wave of 1 % would have cost 780."""
+"""One bucket of canaries, then Bottlerocket's default waves. What canaries save is simulated by
+``linnet fleet simulate --silent 0.08``, with and without ``--policy no-canaries``
+(docs/decisions/0021-rollouts.md)."""
 
 
 class _Frozen(BaseModel):

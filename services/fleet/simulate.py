@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 HELP = "play a roll-out to a whole fleet in seconds: how many devices a bad release reaches"
 EXAMPLE = "linnet fleet simulate --devices 1000000 --silent 0.08"
-POLICIES = ("gated", "silence", "errors", "open")
+DRAWN = ("gated", "silence", "errors", "open")
+POLICIES = (*DRAWN, "no-canaries")
 MAX_DEVICES = 20_000_000
 
 
@@ -41,11 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=POLICIES,
         default="gated",
         help="gated: as in production; silence: waves by the clock, stopped by errors and silence; "
-        "errors: stopped by reported errors alone; open: stopped by a person after 30 h",
+        "errors: stopped by reported errors alone; open: stopped by a person after 30 h; "
+        "no-canaries: gated, from 1 %% of the fleet on",
     )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
-        "--plot", type=Path, metavar="PNG", help="draw all policies side by side, too"
+        "--plot", type=Path, metavar="PNG", help="draw all but the last side by side, too"
     )
     add_json(parser)
 
@@ -70,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     if args.plot:
         from services.fleet.simulate_plot import draw
 
-        draw(args.plot, world, [simulate(world, name) for name in POLICIES])
+        draw(args.plot, world, [simulate(world, name) for name in DRAWN])
         print(f"drawn: {args.plot}", file=sys.stderr)
     return ExitCode.OK
 

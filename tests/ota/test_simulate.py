@@ -47,6 +47,11 @@ def test_a_release_that_bricks_3_percent_is_seen_though_5_percent_may_fail() -> 
     assert simulate(World(devices=1_000_000, silent=0.03)).bricked <= 263
 
 
+def test_canaries_keep_a_bad_release_from_a_hundredth_of_the_fleet() -> None:
+    bad = World(devices=300_000, silent=0.08)
+    assert 10 * simulate(bad).exposed < simulate(bad, "no-canaries").exposed
+
+
 @pytest.mark.parametrize("devices", [1, 30, 400, 50_000])
 def test_small_fleets_complete_as_well(devices: int) -> None:
     quiet = World(devices=devices, failing_anyway=0, unplugged=0)
