@@ -94,7 +94,7 @@ class HawkbitDdi:
         self._forced_passes_waves = forced_passes_waves
         self._etag: str | None = None
         self._base = ddi.Base()
-        self._denied: set[str] = set()
+        self._denied: str | None = None
         self._progress: tuple[str, int] | None = None
 
     @property
@@ -190,10 +190,10 @@ class HawkbitDdi:
             return
         found = ddi.read(ddi.Confirmation, expect(answer, 200).body)
         given = self._consent(found.target) if found.target else None
-        if given is None or (not given and found.id in self._denied):
+        if given is None or (not given and found.id == self._denied):
             return  # denied once, the server goes on asking
         if not given:
-            self._denied = {found.id}
+            self._denied = found.id
         self._etag = None
         answer = self._api.send("POST", self._url("confirmationBase", found.id), ddi.consent(given))
         if answer.status not in _GONE:
