@@ -1,19 +1,20 @@
 """The documents of hawkBit's device interface (DDI): what is read of them and what is sent.
 
-Fields we do not use are ignored, as the server ignores ours. Ids go into paths, so they are digits.
+``read`` reads them. Ids go into paths, so they are digits.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from ota.errors import Reason, TransferError
 from ota.phases import Phase
 from ota.release import Facts
+from ota.rollout.json_api import Document
+from ota.rollout.json_api import read as read
 from ota.rollout.source import Install, Report
 
 TARGET_KEY = "tuf-target"
@@ -25,15 +26,11 @@ ActionId = Annotated[str, Field(pattern=r"^[0-9]{1,19}$", coerce_numbers_to_str=
 Handling = Literal["skip", "attempt", "forced"]
 
 
-class _Read(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
-
-
-class _Link(_Read):
+class _Link(Document):
     href: Href
 
 
-class Links(_Read):
+class Links(Document):
     """What the server wants of us."""
 
     deployment: _Link | None = Field(default=None, alias="deploymentBase")
@@ -42,15 +39,15 @@ class Links(_Read):
     config_data: _Link | None = Field(default=None, alias="configData")
 
 
-class _Polling(_Read):
+class _Polling(Document):
     sleep: str = Field(default="", max_length=32)
 
 
-class _Config(_Read):
+class _Config(Document):
     polling: _Polling = _Polling()
 
 
-class Base(_Read):
+class Base(Document):
     """``GET /{tenant}/controller/v1/{id}``."""
 
     config: _Config = _Config()
@@ -63,23 +60,23 @@ class Base(_Read):
         return None if found is None else _seconds(*map(int, found.groups()))
 
 
-class _Metadata(_Read):
+class _Metadata(Document):
     key: str = Field(max_length=256)
     value: str = Field(max_length=8192)
 
 
-class _Chunk(_Read):
+class _Chunk(Document):
     part: str = Field(default="", max_length=256)
     metadata: tuple[_Metadata, ...] = Field(default=(), max_length=256)
 
 
-class _Deployment(_Read):
+class _Deployment(Document):
     download: Handling = "attempt"
     update: Handling = "attempt"
     chunks: tuple[_Chunk, ...] = Field(default=(), max_length=64)
 
 
-class Deployment(_Read):
+class Deployment(Document):
     """``GET …/deploymentBase/{id}``."""
 
     id: ActionId
@@ -97,7 +94,7 @@ class Deployment(_Read):
         return installs[self.deployment.update]
 
 
-class Confirmation(_Read):
+class Confirmation(Document):
     """``GET …/confirmationBase/{id}``."""
 
     id: ActionId
@@ -109,33 +106,15 @@ class Confirmation(_Read):
         return _target(self.confirmation.chunks)
 
 
-class _Stop(_Read):
+class _Stop(Document):
     stop: ActionId = Field(alias="stopId")
 
 
-class Cancel(_Read):
+class Cancel(Document):
     """``GET …/cancelAction/{id}``."""
 
     id: ActionId
     action: _Stop = Field(alias="cancelAction")
-
-
-D = TypeVar("D", bound=_Read)
-
-
-def read(model: type[D], body: bytes) -> D:
-    """Read a document.
-
-    Raises:
-        TransferError: it is not one; says where, not what.
-    """
-    try:
-        return model.model_validate_json(body)
-    except ValidationError as error:
-        place = ".".join(map(str, error.errors(include_input=False)[0]["loc"]))[:80]
-        raise TransferError(
-            Reason.UNREACHABLE, f"the server sent no {model.__name__}: {place or 'its top'}"
-        ) from None
 
 
 _EXECUTION: dict[Phase, str] = {

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import BaseModel, ConfigDict, ValidationError
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
@@ -16,6 +17,30 @@ BUSY = (409, 429)
 MAX_RETRY_AFTER_S = 86400.0
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _HEADERS = {"Accept": "application/json", "User-Agent": "linnet-ota"}
+
+
+class Document(BaseModel):
+    """What a server sent. Fields that we do not use are ignored, as servers ignore ours."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
+D = TypeVar("D", bound=Document)
+
+
+def read(model: type[D], body: bytes) -> D:
+    """Read a document.
+
+    Raises:
+        TransferError: it is not one; says where, not what.
+    """
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        place = ".".join(map(str, error.errors(include_input=False)[0]["loc"]))[:80]
+        raise TransferError(
+            Reason.UNREACHABLE, f"the server sent no {model.__name__}: {place or 'its top'}"
+        ) from None
 
 
 def safe_address(url: str) -> str:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import base64
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Generic, TypeVar
 from urllib.parse import quote, urlencode
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from ota.errors import Reason, TransferError
 from ota.rollout.guard import Tally
-from ota.rollout.json_api import JsonApi, expect, safe_address
-from ota.rollout.web import Answer, HttpWeb, Web
+from ota.rollout.json_api import Document, JsonApi, expect, read, safe_address
+from ota.rollout.web import HttpWeb, Web
 
 PAGE = 500
 MAX_GROUPS = 500
@@ -24,16 +23,9 @@ MAX_SILENT = 5000
 """Silent devices whose actions are cancelled in one round."""
 
 
-class _Read(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+class Group(Document):
+    """One group of a roll-out."""
 
-
-class _Page(_Read):
-    total: int = Field(ge=0, le=2**40)
-    content: list[dict[str, Any]] = Field(default_factory=list, max_length=PAGE)
-
-
-class _Group(_Read):
     id: int = Field(ge=0, le=2**63 - 1)
     status: str = Field(max_length=32)
     modified: int | None = Field(default=None, alias="lastModifiedAt", ge=0, le=2**53)
@@ -41,15 +33,26 @@ class _Group(_Read):
     or deleted."""
 
 
-class _Target(_Read):
+class Target(Document):
+    """One device."""
+
     controller: str = Field(alias="controllerId", min_length=1, max_length=256)
 
 
-class _Action(_Read):
+class Action(Document):
+    """One assignment to a device."""
+
     id: int = Field(ge=0, le=2**63 - 1)
 
 
-M = TypeVar("M", bound=_Read)
+R = TypeVar("R", bound=Document)
+
+
+class Page(Document, Generic[R]):
+    """The rows asked for, of ``total``."""
+
+    total: int = Field(ge=0, le=2**40)
+    content: tuple[R, ...] = Field(default=(), max_length=PAGE)
 
 
 class HawkbitManagement:
@@ -109,42 +112,42 @@ class HawkbitManagement:
         done = 0
         for group, began in self._running(rollout, now).items():
             query = _silent(began, now, silent_after)
-            for row in self._targets(rollout, group, query, PAGE).content:
-                done += self._cancel(_checked(_Target, row).controller)
+            for target in self._targets(rollout, group, query, PAGE).content:
+                done += self._cancel(target.controller)
                 if done >= MAX_SILENT:
                     return done
         return done
 
     def _cancel(self, controller: str) -> int:
         base = f"{self._url}/rest/v1/targets/{quote(controller, safe='')}/actions"
-        page = _checked_page(self._get(f"{base}?{urlencode({'q': 'status==pending'})}"))
-        for row in page.content:
-            action = f"{base}/{_checked(_Action, row).id}"
-            self._api.ask("DELETE", action)  # force needs a cancellation before it
-            expect(self._api.ask("DELETE", f"{action}?force=true"), 200, 204, 404, 405)
+        page = self._get(Page[Action], f"{base}?{urlencode({'q': 'status==pending'})}")
+        for action in page.content:
+            where = f"{base}/{action.id}"
+            self._api.ask("DELETE", where)  # force needs a cancellation before it
+            expect(self._api.ask("DELETE", f"{where}?force=true"), 200, 204, 404, 405)
         return len(page.content)
 
     def _actions(self, rollout: int, condition: str) -> int:
         query = urlencode({"q": f"rollout.id=={rollout};{condition}", "limit": 1})
-        return _checked_page(self._get(f"{self._url}/rest/v1/actions?{query}")).total
+        return self._get(Page[Action], f"{self._url}/rest/v1/actions?{query}").total
 
     def _running(self, rollout: int, now: datetime) -> dict[int, datetime]:
         """Its running groups and when each began: the earliest that was ever said or seen."""
         where = f"{self._url}/rest/v1/rollouts/{rollout}/deploygroups?limit={MAX_GROUPS}"
-        rows = (_checked(_Group, row) for row in _checked_page(self._get(where)).content)
+        rows = self._get(Page[Group], where).content
         groups = [group for group in rows if group.status == "running"]
         for group in groups:
             said = now if group.modified is None else _moment(group.modified, now)
             self._began[group.id] = min(said, self._began.get(group.id, said))
         return {group.id: self._began[group.id] for group in groups}
 
-    def _targets(self, rollout: int, group: int, condition: str, limit: int = 1) -> _Page:
+    def _targets(self, rollout: int, group: int, condition: str, limit: int = 1) -> Page[Target]:
         query = urlencode({"q": f"updatestatus==pending;{condition}", "limit": limit})
         where = f"{self._url}/rest/v1/rollouts/{rollout}/deploygroups/{group}/targets?{query}"
-        return _checked_page(self._get(where))
+        return self._get(Page[Target], where)
 
-    def _get(self, url: str) -> Answer:
-        return expect(self._api.ask("GET", url), 200)
+    def _get(self, model: type[R], url: str) -> R:
+        return read(model, expect(self._api.ask("GET", url), 200).body)
 
 
 def _ms(moment: datetime) -> int:
@@ -162,19 +165,3 @@ def _since(began: datetime) -> str:
 
 def _silent(began: datetime, now: datetime, after: timedelta) -> str:
     return f"{_since(began)};lastcontrollerrequestat=lt={_ms(now - after)}"
-
-
-def _checked_page(answer: Answer) -> _Page:
-    try:
-        return _Page.model_validate_json(answer.body)
-    except ValidationError:
-        raise TransferError(Reason.UNREACHABLE, "the server sent no list") from None
-
-
-def _checked(model: type[M], row: dict[str, Any]) -> M:
-    try:
-        return model.model_validate(row)
-    except ValidationError:
-        raise TransferError(
-            Reason.UNREACHABLE, f"the server sent no {model.__name__[1:].lower()}"
-        ) from None

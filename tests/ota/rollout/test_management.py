@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from ota.errors import TransferError
 from ota.rollout.guard import Limits, Tally, fault
 from ota.rollout.management import HawkbitManagement
+from ota.rollout.web import Answer
 from tests.support.ddi_double import DdiDouble, Status
 from tests.support.hawkbit_management import HawkbitOperator
 
@@ -176,3 +178,31 @@ def test_a_wrong_password_or_an_unknown_roll_out_is_an_error() -> None:
         wrong.tally(7, BEGIN, SIX_HOURS)
     with pytest.raises(TransferError, match="404"):
         fleet.guard.tally(8, BEGIN, SIX_HOURS)
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        (b'{"total": -1}', "total"),
+        (b'{"total": 1, "content": [{"id": "secret"}]}', "content.0.id"),
+        (b"<html>", "its top"),
+    ],
+)
+def test_an_answer_that_is_no_list_is_an_error_that_does_not_quote_it(
+    body: bytes, place: str
+) -> None:
+    guard = HawkbitManagement("https://hawkbit.example", "guard", "word", Says(body))
+    with pytest.raises(TransferError, match=f"no Page.Action.: {place}$"):
+        guard.tally(7, BEGIN, SIX_HOURS)
+
+
+class Says:
+    """A server with one answer for everything."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+
+    def request(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None
+    ) -> Answer:
+        return Answer(200, {}, self.body)
