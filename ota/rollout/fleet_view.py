@@ -75,6 +75,8 @@ class Snapshot:
     """The roll-out spoken of; the newest that any device wants or runs, unless asked."""
     tally: Tally
     waves: tuple[WaveCounts, ...]
+    classes: dict[str, int] = field(default_factory=dict)
+    """Devices by class; those that have not said theirs as ``unknown``."""
     running: dict[str, int] = field(default_factory=dict)
     """Devices by the release that runs."""
     phases: dict[str, int] = field(default_factory=dict)
@@ -155,6 +157,7 @@ class FleetView:
             release=release,
             tally=self.tally(release, now, device_class) if release else Tally(),
             waves=tuple(self._waves(devices, release, now, waves)) if release else (),
+            classes=_counts(one.device_class or "unknown" for one in devices.values()),
             running=_counts(one.release or "factory" for one in devices.values()),
             phases=_counts(one.phase.value for one in of_it),
             reasons=_counts(reason.name.lower() for reason in bad),

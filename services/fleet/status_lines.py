@@ -19,6 +19,7 @@ def lines(snapshot: Snapshot) -> Iterator[str]:
     yield f"{snapshot.devices:,} {devices}, {snapshot.online:,} online, {offline:,} offline"
     if snapshot.release is not None:
         yield from _rollout(snapshot)
+    yield from _table("classes", snapshot.classes)
     yield from _table("running", snapshot.running)
     for count, what in (
         (snapshot.events_lost, "events lost on the way"),
@@ -37,7 +38,9 @@ def _rollout(snapshot: Snapshot) -> Iterator[str]:
         f"{tally.failed:,} failed, {tally.silent:,} silent"
     )
     why = fault(tally, Limits())
-    yield f"STOP IT: {why}" if why else "within its limits"
+    together = len(snapshot.classes) > 1 and snapshot.device_class is None
+    whose = ", all classes together: see each with --class" if together else ""
+    yield (f"STOP IT: {why}" if why else "within its limits") + whose
     yield from (_wave(number, wave) for number, wave in enumerate(snapshot.waves, 1))
     yield "  # kept  ~ under way  x failed  ? silent  . not begun"
     yield from _table("phase", snapshot.phases)

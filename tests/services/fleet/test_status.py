@@ -274,6 +274,8 @@ def test_the_guard_of_a_class_is_not_moved_by_another_classes_failures(
     place = f"127.0.0.1:{broker.address.port}"
     told = said(capsys, "status", "--broker", place, "--class", "orin-nano-jp6")
     assert (told["devices"], told["reasons"]) == (20, {"gate_call": 20})
+    main(["fleet", "status", "--once", "--broker", place])
+    assert "all classes together: see each with --class" in capsys.readouterr().out
 
 
 def test_the_guard_watches_the_first_wave_before_it_opens_another(
