@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from securesystemslib.exceptions import UnverifiedSignatureError
 from securesystemslib.signer import Signer
+from tuf.api.exceptions import UnsignedMetadataError
 from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, Timestamp
 
 from ota.repository.errors import PublishError
@@ -254,7 +256,7 @@ class Publisher:
             # Once for each key: a passphrase is asked for, or a token is touched.
             if key.keyid not in self._signers:
                 self._signers[key.keyid] = key.signer(self._passphrase)
-            metadata.sign(self._signers[key.keyid], append=True)
+            _sign(metadata, key, self._signers[key.keyid])
         return bool(wanted)
 
     def _hand(self, keyids: set[str]) -> list[KeyFile]:
@@ -275,3 +277,14 @@ class Publisher:
 
 def _next(world: Mapping[str, AnyMetadata], role: str) -> int:
     return world[role].signed.version + 1 if role in world else 1
+
+
+def _sign(metadata: AnyMetadata, key: KeyFile, signer: Signer) -> None:
+    """Add a key's signature. Raises PublishError where the key does not give one that holds."""
+    try:
+        signature = metadata.sign(signer, append=True)
+        # A token or a cloud may hold another key than the public half says.
+        key.key.verify_signature(signature, metadata.signed_bytes)
+    except (UnsignedMetadataError, UnverifiedSignatureError) as error:
+        metadata.signatures.pop(key.keyid, None)
+        raise key.unusable(error.__cause__ or error) from error
