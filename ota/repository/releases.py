@@ -12,6 +12,7 @@ from tuf.api.metadata import Signed, TargetFile
 from device.bundle import MANIFEST_NAME, Bundle
 from ota.release import MAX_RELEASE_BYTES, Compat, Content, Gate, Release, class_of
 from ota.repository.errors import PublishError
+from ota.repository.gate_check import check_gate
 from ota.repository.publisher import Outcome, Publisher
 from ota.repository.roles import classes
 from ota.repository.shelf import AnyMetadata, Shelf, targets_of
@@ -88,12 +89,17 @@ def make_release(
     notes: str = "",
     counter: int | None = None,
     contents: Iterable[Content] | None = None,
+    unproved: bool = False,
 ) -> Release:
     """The release file of a bundle; its counter is the next one unless told otherwise.
 
+    Args:
+        unproved: a gate that proves next to nothing is meant.
+
     Raises:
-        PublishError: the class is unknown, or something does not fit together.
+        PublishError: the class is unknown, something does not fit together, or its gate is none.
     """
+    check_gate(gate, unproved=unproved)
     newest = max(counters(class_metadata(publisher, device_class)).values(), default=0)
     try:
         return Release(

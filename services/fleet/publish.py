@@ -57,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
             notes=args.notes,
             counter=args.counter,
             contents=contents_with_deltas(shelf, bundle, earlier),
+            unproved=args.unproved,
         )
         outcome = publish_release(publisher, bundle, release)
         facts = {"target": release.target, "counter": release.counter}
@@ -86,9 +87,14 @@ def _add_gate(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--call", help='the call it must give, as: HassTurnOn {"name": "lamp"}')
     group.add_argument("--slower", type=float, help="p95, as a multiple of the release before")
-    group.add_argument("--gate-seconds", type=float, help="time for all of it")
+    group.add_argument("--gate-seconds", type=float, help="time for all of it, at most 800")
     group.add_argument("--soak-turns", type=int, help="real turns before it is kept")
     group.add_argument("--soak-seconds", type=float, help="or this long")
+    group.add_argument(
+        "--unproved",
+        action="store_true",
+        help="publish without a recording, its call or a soak: devices keep whatever loads",
+    )
 
 
 def _compat(args: argparse.Namespace, bundle: Bundle) -> Compat:

@@ -47,7 +47,14 @@ def released(desk: Desk, bundle: Bundle, name: str, earlier: list[Release]) -> R
         for content in contents:
             lay_content(publisher.shelf, bundle.root / content.file, content.sha256)
         return make_release(
-            publisher, bundle, CLASS, name, compat=Compat(), gate=Gate(), contents=contents
+            publisher,
+            bundle,
+            CLASS,
+            name,
+            compat=Compat(),
+            gate=Gate(),
+            contents=contents,
+            unproved=True,
         )
 
 

@@ -230,5 +230,5 @@ def _release(
     publisher: Publisher, bundle: Bundle, name: str, counter: int | None = None
 ) -> Release:
     return make_release(
-        publisher, bundle, CLASS, name, compat=Compat(), gate=Gate(), counter=counter
+        publisher, bundle, CLASS, name, compat=Compat(), gate=Gate(), counter=counter, unproved=True
     )

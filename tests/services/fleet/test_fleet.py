@@ -21,6 +21,7 @@ from tests.support.published import BASE, FilesFetcher
 from tests.support.tiny_bundle import write_bundle
 
 Run = Callable[..., dict[str, Any]]
+PROVED = "--utterance voice.bin --call x"
 
 
 @pytest.fixture
@@ -118,7 +119,7 @@ def test_three_people_sign_with_protected_keys(
     assert fleet("sign --key cem/cem.pub")["waiting"] == []
     write_bundle(tmp_path / "bundle")
     trust = device(tmp_path)
-    fleet("publish bundle --class pc --release 1.0 --key cem/cem.pub")
+    fleet("publish bundle --class pc --release 1.0 --unproved --key cem/cem.pub")
     trust.refresh()
     with pytest.raises(OtaError):
         trust.release("models/pc/1.0/release.json")
@@ -155,7 +156,12 @@ def test_a_mistake_is_one_line(words: str, status: ExitCode, said: str, fleet: R
         ("rollout --class pc --release 1.0 --start tomorrow", "2026-03-01T08:00Z"),
         ("pause --class pc", "nothing is being rolled out"),
         ("publish bundle --class pc --release 1.0 --sm 7", "sm.0"),
-        ("publish bundle --class pc --release 1.0 --utterance no.wav", "gate.utterance"),
+        ("publish bundle --class pc --release 1.0 --utterance no.wav --call x", "gate.utterance"),
+        ("publish bundle --class pc --release 1.0", "--unproved"),
+        ("publish bundle --class pc --release 1.0 --utterance voice.bin", "--call"),
+        (f"publish bundle --class pc --release 1.0 {PROVED} --soak-turns 0", "--unproved"),
+        (f"publish bundle --class pc --release 1.0 {PROVED} --soak-seconds 0", "--unproved"),
+        (f"publish bundle --class pc --release 1.0 {PROVED} --gate-seconds 801", "more than 800"),
         ("publish bundle --class nano --release 1.0", "there are: pc"),
         ("revoke ann", "no key 'ann'"),
         ("revoke release", "--replace"),
@@ -195,10 +201,10 @@ def test_one_person_may_keep_the_strong_keys_on_a_stick(fleet: Run, tmp_path: Pa
         (tmp_path / "keys" / f"{name}.pem").rename(stick / f"{name}.pem")
         (stick / f"{name}.pub").write_bytes((tmp_path / "keys" / f"{name}.pub").read_bytes())
     write_bundle(tmp_path / "bundle")
-    assert fleet("publish bundle --class pc --release 1.0")["waiting"] == []
+    assert fleet("publish bundle --class pc --release 1.0 --unproved")["waiting"] == []
     assert fleet("class --class nano --release keys/release.pub")["published"] == []
     assert fleet("sign --key stick/targets.pub")["waiting"] == []
-    fleet("publish bundle --class nano --release 1.0")
+    fleet("publish bundle --class nano --release 1.0 --unproved")
     trust = device(tmp_path)
     trust.refresh()
     assert trust.release("models/nano/1.0/release.json").counter == 1
