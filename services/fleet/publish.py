@@ -87,6 +87,9 @@ def _add_gate(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--call", help='the call it must give, as: HassTurnOn {"name": "lamp"}')
     group.add_argument("--slower", type=float, help="p95, as a multiple of the release before")
+    group.add_argument(
+        "--max-wer", type=float, help="word errors for each word of its reply (default: 0.75)"
+    )
     group.add_argument("--gate-seconds", type=float, help="time for all of it, at most 800")
     group.add_argument("--soak-turns", type=int, help="real turns before it is kept")
     group.add_argument("--soak-seconds", type=float, help="or this long")
@@ -120,6 +123,7 @@ def _gate(args: argparse.Namespace, bundle: Bundle) -> Gate:
         "utterance": recording.file if own and recording else args.utterance,
         "call": args.call or (bundle.manifest.config.get("gate_call") if own else None),
         "slower": args.slower,
+        "max_wer": args.max_wer,
         "seconds": args.gate_seconds,
         "soak_turns": args.soak_turns,
         "soak_seconds": args.soak_seconds,

@@ -59,7 +59,8 @@ def test_one_person_publishes_rolls_out_and_changes_a_key(fleet: Run, tmp_path: 
     told = fleet(
         "publish bundle --class pc --release 1.0 --board nano --board nx --sm 87 --l4t 36.4 36.5 "
         "--memory-mb 6000 --minimum-app 0.2 --utterance voice.bin --call 'HassTurnOn {}' "
-        "--slower 1.5 --gate-seconds 60 --soak-turns 5 --soak-seconds 10 --notes 'Hears better'"
+        "--slower 1.5 --max-wer 0.5 --gate-seconds 60 --soak-turns 5 --soak-seconds 10 "
+        "--notes 'Hears better'"
     )
     assert (told["target"], told["counter"]) == ("models/pc/1.0/release.json", 1)
     fleet("rollout --class pc --release 1.0 --wave 10:0 --wave 100:24 --start 2026-03-01T08:00Z")
@@ -76,8 +77,8 @@ def test_one_person_publishes_rolls_out_and_changes_a_key(fleet: Run, tmp_path: 
         ("nano", "nx"), (87,), ("36.4", "36.5"),
     )  # fmt: skip
     gate = release.gate
-    assert (gate.utterance, gate.call, gate.slower, gate.seconds) == (
-        "voice.bin", "HassTurnOn {}", 1.5, 60,
+    assert (gate.utterance, gate.call, gate.slower, gate.max_wer, gate.seconds) == (
+        "voice.bin", "HassTurnOn {}", 1.5, 0.5, 60,
     )  # fmt: skip
     assert (gate.soak_turns, gate.soak_seconds, release.notes) == (5, 10, "Hears better")
     for action, paused in (("pause", True), ("resume", False)):
@@ -162,6 +163,7 @@ def test_a_mistake_is_one_line(words: str, status: ExitCode, said: str, fleet: R
         (f"publish bundle --class pc --release 1.0 {PROVED} --soak-turns 0", "--unproved"),
         (f"publish bundle --class pc --release 1.0 {PROVED} --soak-seconds 0", "--unproved"),
         (f"publish bundle --class pc --release 1.0 {PROVED} --gate-seconds 801", "more than 800"),
+        (f"publish bundle --class pc --release 1.0 {PROVED} --max-wer 1.5", "max_wer"),
         ("publish bundle --class nano --release 1.0", "there are: pc"),
         ("revoke ann", "no key 'ann'"),
         ("revoke release", "--replace"),
