@@ -133,7 +133,7 @@ class Release(_Frozen):
     @property
     def target(self) -> str:
         """Its TUF target path."""
-        return f"models/{self.device_class}/{self.release}/release.json"
+        return release_target(self.device_class, self.release)
 
     @property
     def size(self) -> int:
@@ -177,6 +177,11 @@ class Release(_Frozen):
         if found.target != target:
             raise TrustError(Reason.BAD_RELEASE, f"says it is {found.target}, fetched as {target}")
         return found
+
+
+def release_target(device_class: str, release: str) -> str:
+    """TUF target path of a release; ``class_of`` reads it back."""
+    return f"models/{device_class}/{release}/release.json"
 
 
 def class_of(target: str) -> str | None:
