@@ -110,8 +110,9 @@ class Publisher:
             anyway: give the online roles new life even where nothing else changed.
         """
         staged, current = self.shelf.waiting(), self.shelf.current()
+        worlds = (current, {**current, **staged})
         for role, metadata in staged.items():
-            if self._add_signatures(metadata, self._signers_of(role)):
+            if self._add_signatures(metadata, _signers_of(role, worlds)):
                 self.shelf.stage(role, metadata)
         chosen = publishable(current, staged)
         world = {**current, **chosen}
@@ -229,8 +230,6 @@ class Publisher:
 
     def _offline(self, world: Mapping[str, AnyMetadata]) -> list[Need]:
         """The online roles that cannot be signed here, so that nothing can be published."""
-        if not {"root", "targets"} <= set(world):
-            return []
         found = []
         for name in ONLINE:
             role = root_of(world["root"].signed).roles[name]
@@ -238,15 +237,6 @@ class Publisher:
             if here < role.threshold:
                 version = _next(world, name)
                 found.append(Need(name, version, here, role.threshold, tuple(role.keyids)))
-        return found
-
-    def _signers_of(self, role: str) -> set[str]:
-        """Ids of keys that may sign a staged role, before or after what else is staged."""
-        found: set[str] = set()
-        for world in (self.shelf.current(), self.world()):
-            by = world.get(delegator(role))
-            roles = signers_named(by.signed) if by is not None else {}
-            found |= set(roles[role].keyids) if role in roles else set()
         return found
 
     def _add_signatures(self, metadata: AnyMetadata, keyids: set[str]) -> bool:
@@ -273,6 +263,16 @@ class Publisher:
         lasting = role in (*ONLINE, ROLLOUT)
         given = max(life(role), self._at_least) if lasting else life(role)
         return (self.now + given).replace(microsecond=0)
+
+
+def _signers_of(role: str, worlds: Iterable[Mapping[str, AnyMetadata]]) -> set[str]:
+    """Ids of keys that may sign a role: before what is staged is out, or after."""
+    found: set[str] = set()
+    for world in worlds:
+        by = world.get(delegator(role))
+        roles = signers_named(by.signed) if by is not None else {}
+        found |= set(roles[role].keyids) if role in roles else set()
+    return found
 
 
 def _next(world: Mapping[str, AnyMetadata], role: str) -> int:
