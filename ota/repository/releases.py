@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -87,10 +86,9 @@ def make_release(
     gate: Gate,
     notes: str = "",
     counter: int | None = None,
-    contents: Iterable[Content] | None = None,
     unproved: bool = False,
 ) -> Release:
-    """The release file of a bundle; its counter is the next one unless told otherwise.
+    """The release file of a bundle, without deltas; its counter is the next one unless told.
 
     Args:
         unproved: a gate that proves next to nothing is meant.
@@ -107,7 +105,7 @@ def make_release(
             counter=newest + 1 if counter is None else counter,
             compat=compat,
             gate=gate,
-            contents=tuple(contents_of(bundle) if contents is None else contents),
+            contents=contents_of(bundle),
             notes=notes,
         )
     except ValidationError as error:

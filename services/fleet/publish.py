@@ -56,9 +56,11 @@ def run(args: argparse.Namespace) -> int:
             gate=_gate(args, bundle),
             notes=args.notes,
             counter=args.counter,
-            contents=contents_with_deltas(shelf, bundle, earlier),
             unproved=args.unproved,
         )
+        # Only now: deltas take minutes, and stay among the contents.
+        contents = contents_with_deltas(shelf, bundle, earlier)
+        release = release.model_copy(update={"contents": contents})
         outcome = publish_release(publisher, bundle, release)
         facts = {"target": release.target, "counter": release.counter}
         return say(args, publisher, outcome, **facts, delta_bytes=_delta_bytes(release))

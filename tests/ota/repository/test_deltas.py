@@ -43,19 +43,13 @@ def voices() -> list[bytes]:
 
 def released(desk: Desk, bundle: Bundle, name: str, earlier: list[Release]) -> Release:
     with desk.publisher() as publisher:
+        release = make_release(
+            publisher, bundle, CLASS, name, compat=Compat(), gate=Gate(), unproved=True
+        )
         contents = contents_with_deltas(publisher.shelf, bundle, earlier)
         for content in contents:
             lay_content(publisher.shelf, bundle.root / content.file, content)
-        return make_release(
-            publisher,
-            bundle,
-            CLASS,
-            name,
-            compat=Compat(),
-            gate=Gate(),
-            contents=contents,
-            unproved=True,
-        )
+        return release.model_copy(update={"contents": contents})
 
 
 def test_deltas_lead_from_both_releases_before_to_the_signed_file(

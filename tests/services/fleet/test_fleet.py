@@ -176,9 +176,9 @@ def test_a_mistake_in_a_repository_changes_nothing(
 ) -> None:
     write_bundle(tmp_path / "bundle")
     fleet("init --class pc")
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "public").rglob("*.json")}
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "public").rglob("*")}
     assert said in fleet(words)["said"]
-    after = {path: path.stat().st_mtime_ns for path in (tmp_path / "public").rglob("*.json")}
+    after = {path: path.stat().st_mtime_ns for path in (tmp_path / "public").rglob("*")}
     assert after == before
     assert list((tmp_path / "staged").iterdir()) == []
 
