@@ -14,7 +14,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -n)
 
 # Debian names of the programs the tests run against the real thing.
 TEST_PROGRAMS := mosquitto nginx swupdate openssl pulseaudio espeak-ng flite festival
-TEST_PACKAGES := $(TEST_PROGRAMS) festvox-kallpc16k festvox-us-slt-hts \
+TEST_PACKAGES := $(TEST_PROGRAMS) softhsm2 festvox-kallpc16k festvox-us-slt-hts \
   gcc python3-dev portaudio19-dev libasound2-plugins
 
 .DEFAULT_GOAL := help
@@ -85,7 +85,7 @@ $(VENV)/.stamp-train: $(VENV)/.stamp-test pyproject.toml
 
 system-packages:
 	@[ -e /usr/include/portaudio.h ] || missing=1; \
-	for program in $(TEST_PROGRAMS); do PATH="$$PATH:/usr/sbin" command -v $$program >/dev/null || missing=1; done; \
+	for program in $(TEST_PROGRAMS) softhsm2-util; do PATH="$$PATH:/usr/sbin" command -v $$program >/dev/null || missing=1; done; \
 	if [ -n "$$missing" ]; then \
 	  $(SUDO) apt-get update -qq && \
 	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(TEST_PACKAGES) || \

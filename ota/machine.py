@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ota.errors import Reason
 from ota.phases import Phase
+from ota.release import LONGEST_GATE_S
 from ota.rollout.source import Assignment, Install, Report
 
 TRIES = 3
@@ -114,7 +115,7 @@ WORK: Mapping[Stage, Work] = {
     Stage.VERIFIED: Work(Effect.STAGE, 4 * 3600, Reason.ENGINE_BUILD),
     Stage.STAGED: Work(Effect.HOLD, 30 * DAY_S, Reason.CANCELLED),
     Stage.WAIT_QUIET: Work(Effect.AWAIT_QUIET, 14 * DAY_S, Reason.NEVER_QUIET),
-    Stage.PROVING: Work(Effect.PROVE, 1200, Reason.GATE_TIME),
+    Stage.PROVING: Work(Effect.PROVE, 1.5 * LONGEST_GATE_S, Reason.GATE_TIME),
     Stage.SWITCHING: Work(Effect.SWITCH, 300, Reason.CRASH),
     Stage.SOAKING: Work(Effect.SOAK, 8 * DAY_S, Reason.SOAK),
     Stage.GOING_BACK: Work(Effect.GO_BACK, 300, Reason.CRASH),

@@ -22,6 +22,9 @@ from ota.errors import Reason, TrustError
 
 MAX_RELEASE_BYTES = 2**20
 MAX_CONTENTS = 320  # a bundle's parts, files and manifest
+LONGEST_GATE_S = 800.0
+"""What a publisher may give a gate: the agent's budget of a trial is derived from it, and the voice
+daemon stays out of service for a little longer before it takes itself for stuck."""
 
 DeviceClass = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,47}$")]
 """Devices that take the same releases: ``orin-nano-jp6``, ``pc-x86-64``."""
@@ -77,8 +80,10 @@ class Gate(_Frozen):
     """The call it must give, as the bench prints one: ``HassTurnOn {"name": "lamp"}``."""
     slower: float = Field(default=1.2, ge=1, le=10)
     """p95 of first audio, as a multiple of the release before on the same device."""
+    max_wer: float = Field(default=0.75, ge=0, le=1)
+    """Most word errors for each word of the reply, as the judge of speech there hears it."""
     seconds: float = Field(default=600, gt=0, le=3600)
-    """All of the gate in this time."""
+    """All of the gate in this time; see ``LONGEST_GATE_S``."""
     soak_turns: int = Field(default=3, strict=True, ge=0, le=1000)
     soak_seconds: float = Field(default=3600, ge=0, le=7 * 86400)
     """Kept after this many real turns or this long, whichever comes first."""
@@ -128,7 +133,7 @@ class Release(_Frozen):
     @property
     def target(self) -> str:
         """Its TUF target path."""
-        return f"models/{self.device_class}/{self.release}/release.json"
+        return release_target(self.device_class, self.release)
 
     @property
     def size(self) -> int:
@@ -172,6 +177,11 @@ class Release(_Frozen):
         if found.target != target:
             raise TrustError(Reason.BAD_RELEASE, f"says it is {found.target}, fetched as {target}")
         return found
+
+
+def release_target(device_class: str, release: str) -> str:
+    """TUF target path of a release; ``class_of`` reads it back."""
+    return f"models/{device_class}/{release}/release.json"
 
 
 def class_of(target: str) -> str | None:

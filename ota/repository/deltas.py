@@ -53,7 +53,8 @@ def _delta(shelf: Shelf, source: str, target: Path) -> Delta | None:
     if not old.is_file():
         return None  # not kept by this publisher
     made = make_delta(old, target, draft)
-    if made.ratio > WORTH:
+    damaged = made.header.source.sha256 != source
+    if damaged or made.ratio > WORTH:
         shelf.disk.remove(draft)
         return None
     shelf.disk.rename(draft, shelf.content / made.file.sha256)

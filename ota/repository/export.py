@@ -73,7 +73,9 @@ def _contents(shelf: Shelf, target: str, sha256: str) -> Iterator[str]:
     for content in release.contents:
         name = content_path(content.sha256)
         if not matches(shelf.public / name, content):
-            raise PublishError(f"{name}: missing or damaged; publish its bundle again")
+            raise PublishError(
+                f"{name}: missing or damaged; publish its bundle again, under a new release name"
+            )
         yield name
 
 

@@ -2,7 +2,8 @@
 
 ``alice.pub`` is JSON and holds the public key and where the private half is, as a URI of
 securesystemslib: ``file2:alice.pem`` beside it, or ``hsm:``, ``awskms:``, ``gcpkms:``, ``hv:`` and
-so on. Only plain files beside their public half sign without being named.
+so on. Only plain files beside their public half sign without being named. A token's PIN is asked
+for as a file's passphrase is.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -18,8 +20,9 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from securesystemslib.exceptions import Error as SecuritySystemsError
+from securesystemslib.exceptions import UnsupportedLibraryError
 from securesystemslib.formats import encode_canonical
-from securesystemslib.signer import CryptoSigner, Key, Signer, SSlibKey
+from securesystemslib.signer import CryptoSigner, Key, SecretsHandler, Signer, SSlibKey
 
 from ota.release import Word
 from ota.repository.errors import PublishError
@@ -28,9 +31,12 @@ from ota.storage import Disk
 MAX_BYTES = 2**16
 _FILE = "file2:"
 _UNUSABLE = (ValueError, UnsupportedAlgorithm, SecuritySystemsError)
+_HINT_CHARACTERS = 200
+_EXTRAS = {"hsm": "hsm", "awskms": "aws", "gcpkms": "gcp", "azurekms": "azure", "hv": "vault"}
+"""Which extra of ours brings the library of a URI's scheme."""
 
 Passphrase = Callable[[str], bytes]
-"""Asks for the passphrase of the key with this name."""
+"""Asks for the passphrase, or a token's PIN, of the key with this name."""
 
 
 class _Public(BaseModel):
@@ -94,22 +100,33 @@ class KeyFile:
         """
         try:
             if self._private is None:
-                return Signer.from_priv_key_uri(self.public.uri, self.key)
+                return Signer.from_priv_key_uri(self.public.uri, self.key, self._asked(passphrase))
             secret = passphrase(self.name) if self.public.encrypted else None
             pem = self._private.read_bytes()
             private = serialization.load_pem_private_key(pem, secret)
             return CryptoSigner(private, SSlibKey.from_dict(self.keyid, self.key.to_dict()))
-        except (
-            SecuritySystemsError,
-            OSError,
-            ValueError,
-            TypeError,
-            UnsupportedAlgorithm,
-        ) as error:
-            raise PublishError(
-                f"key {self.name}: its private half ({self.public.uri}) cannot be used: "
-                f"{type(error).__name__}"
-            ) from error
+        except Exception as error:  # each cloud's library has errors of its own
+            raise self.unusable(error) from error
+
+    def unusable(self, error: BaseException) -> PublishError:
+        """What to tell whoever wanted this key's signature, with the library's own hint."""
+        text = ": ".join(filter(None, (type(error).__name__, str(error).partition("\n")[0])))
+        extra = _EXTRAS.get(self.public.uri.partition(":")[0])
+        if isinstance(error, UnsupportedLibraryError) and extra:
+            text = f"{text.rstrip('.')}; pip install 'linnet[{extra}]'"
+        return PublishError(
+            f"key {self.name}: its private half ({self.public.uri}) cannot be used: "
+            f"{text[:_HINT_CHARACTERS]}"
+        )
+
+    def _asked(self, passphrase: Passphrase) -> SecretsHandler:
+        """A token asks at each signature; a person is asked once."""
+
+        @cache
+        def secret(_what: str) -> str:
+            return passphrase(self.name).decode()
+
+        return secret
 
     @property
     def _private(self) -> Path | None:

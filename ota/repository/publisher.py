@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from securesystemslib.exceptions import UnverifiedSignatureError
 from securesystemslib.signer import Signer
+from tuf.api.exceptions import UnsignedMetadataError
 from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, Timestamp
 
 from ota.repository.errors import PublishError
@@ -108,8 +110,9 @@ class Publisher:
             anyway: give the online roles new life even where nothing else changed.
         """
         staged, current = self.shelf.waiting(), self.shelf.current()
+        worlds = (current, {**current, **staged})
         for role, metadata in staged.items():
-            if self._add_signatures(metadata, self._signers_of(role)):
+            if self._add_signatures(metadata, _signers_of(role, worlds)):
                 self.shelf.stage(role, metadata)
         chosen = publishable(current, staged)
         world = {**current, **chosen}
@@ -227,8 +230,6 @@ class Publisher:
 
     def _offline(self, world: Mapping[str, AnyMetadata]) -> list[Need]:
         """The online roles that cannot be signed here, so that nothing can be published."""
-        if not {"root", "targets"} <= set(world):
-            return []
         found = []
         for name in ONLINE:
             role = root_of(world["root"].signed).roles[name]
@@ -238,15 +239,6 @@ class Publisher:
                 found.append(Need(name, version, here, role.threshold, tuple(role.keyids)))
         return found
 
-    def _signers_of(self, role: str) -> set[str]:
-        """Ids of keys that may sign a staged role, before or after what else is staged."""
-        found: set[str] = set()
-        for world in (self.shelf.current(), self.world()):
-            by = world.get(delegator(role))
-            roles = signers_named(by.signed) if by is not None else {}
-            found |= set(roles[role].keyids) if role in roles else set()
-        return found
-
     def _add_signatures(self, metadata: AnyMetadata, keyids: set[str]) -> bool:
         """Sign with every key given or at hand that is among ``keyids``; whether any was new."""
         wanted = [key for key in self._hand(keyids) if key.keyid not in metadata.signatures]
@@ -254,7 +246,7 @@ class Publisher:
             # Once for each key: a passphrase is asked for, or a token is touched.
             if key.keyid not in self._signers:
                 self._signers[key.keyid] = key.signer(self._passphrase)
-            metadata.sign(self._signers[key.keyid], append=True)
+            _sign(metadata, key, self._signers[key.keyid])
         return bool(wanted)
 
     def _hand(self, keyids: set[str]) -> list[KeyFile]:
@@ -273,5 +265,26 @@ class Publisher:
         return (self.now + given).replace(microsecond=0)
 
 
+def _signers_of(role: str, worlds: Iterable[Mapping[str, AnyMetadata]]) -> set[str]:
+    """Ids of keys that may sign a role: before what is staged is out, or after."""
+    found: set[str] = set()
+    for world in worlds:
+        by = world.get(delegator(role))
+        roles = signers_named(by.signed) if by is not None else {}
+        found |= set(roles[role].keyids) if role in roles else set()
+    return found
+
+
 def _next(world: Mapping[str, AnyMetadata], role: str) -> int:
     return world[role].signed.version + 1 if role in world else 1
+
+
+def _sign(metadata: AnyMetadata, key: KeyFile, signer: Signer) -> None:
+    """Add a key's signature. Raises PublishError where the key does not give one that holds."""
+    try:
+        signature = metadata.sign(signer, append=True)
+        # A token or a cloud may hold another key than the public half says.
+        key.key.verify_signature(signature, metadata.signed_bytes)
+    except (UnsignedMetadataError, UnverifiedSignatureError) as error:
+        metadata.signatures.pop(key.keyid, None)
+        raise key.unusable(error.__cause__ or error) from error

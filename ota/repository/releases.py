@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -12,10 +10,11 @@ from tuf.api.metadata import Signed, TargetFile
 from device.bundle import MANIFEST_NAME, Bundle
 from ota.release import MAX_RELEASE_BYTES, Compat, Content, Gate, Release, class_of
 from ota.repository.errors import PublishError
+from ota.repository.gate_check import check_gate
 from ota.repository.publisher import Outcome, Publisher
 from ota.repository.roles import classes
 from ota.repository.shelf import AnyMetadata, Shelf, targets_of
-from ota.storage import BLOCK
+from ota.store import matches
 
 
 def contents_of(bundle: Bundle) -> tuple[Content, ...]:
@@ -31,18 +30,18 @@ def contents_of(bundle: Bundle) -> tuple[Content, ...]:
     return tuple(found.values())
 
 
-def lay_content(shelf: Shelf, source: Path, sha256: str) -> bool:
-    """Copy a file to where its hash says; whether it was not there yet.
+def lay_content(shelf: Shelf, source: Path, content: Content) -> bool:
+    """Copy a file to where its hash says; whether it was not there yet, or damaged.
 
     Raises:
         PublishError: it is not the file of that hash.
     """
-    target, draft = shelf.content / sha256, shelf.content / f".draft-{sha256}"
-    if target.exists():
+    target, draft = shelf.content / content.sha256, shelf.content / f".draft-{content.sha256}"
+    if matches(target, content):
         return False
     shelf.disk.remove(draft)
     shelf.disk.copy(source, draft)
-    if _sha256(draft) != sha256:
+    if not matches(draft, content):
         shelf.disk.remove(draft)
         raise PublishError(f"{source}: changed while it was published; try again")
     shelf.disk.rename(draft, target)
@@ -58,7 +57,7 @@ def publish_release(publisher: Publisher, bundle: Bundle, release: Release) -> O
     metadata = class_metadata(publisher, release.device_class)
     _check_new(metadata, release)
     for content in release.contents:
-        lay_content(publisher.shelf, bundle.root / content.file, content.sha256)
+        lay_content(publisher.shelf, bundle.root / content.file, content)
     publisher.shelf.disk.sync_directory(publisher.shelf.content)
     data = release.model_dump_json(indent=1).encode()
     if len(data) > MAX_RELEASE_BYTES:
@@ -87,13 +86,17 @@ def make_release(
     gate: Gate,
     notes: str = "",
     counter: int | None = None,
-    contents: Iterable[Content] | None = None,
+    unproved: bool = False,
 ) -> Release:
-    """The release file of a bundle; its counter is the next one unless told otherwise.
+    """The release file of a bundle, without deltas; its counter is the next one unless told.
+
+    Args:
+        unproved: a gate that proves next to nothing is meant.
 
     Raises:
-        PublishError: the class is unknown, or something does not fit together.
+        PublishError: the class is unknown, something does not fit together, or its gate is none.
     """
+    check_gate(gate, unproved=unproved)
     newest = max(counters(class_metadata(publisher, device_class)).values(), default=0)
     try:
         return Release(
@@ -102,7 +105,7 @@ def make_release(
             counter=newest + 1 if counter is None else counter,
             compat=compat,
             gate=gate,
-            contents=tuple(contents_of(bundle) if contents is None else contents),
+            contents=contents_of(bundle),
             notes=notes,
         )
     except ValidationError as error:
@@ -154,11 +157,3 @@ def _check_new(metadata: AnyMetadata, release: Release) -> None:
         )
     if known and release.counter <= max(known.values()):
         raise PublishError(f"counter {release.counter} must be above {max(known.values())}")
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

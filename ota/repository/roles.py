@@ -115,11 +115,6 @@ def classes(targets: Targets) -> list[str]:
     return [name for name in roles if name != ROLLOUT]
 
 
-def delegated(targets: Targets) -> list[str]:
-    """Every delegated role: the classes and the roll-outs."""
-    return [*classes(targets), ROLLOUT]
-
-
 def _delegate(targets: Targets, name: str, path: str, quorum: Quorum) -> None:
     found = targets.delegations
     if found is None or found.roles is None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pydantic import ValidationError
 from tuf.api.metadata import Signed, TargetFile
 
-from ota.release import ReleaseName
+from ota.release import ReleaseName, release_target
 from ota.repository.errors import PublishError
 from ota.repository.publisher import Outcome, Publisher
 from ota.repository.releases import class_metadata, counters
@@ -54,7 +54,7 @@ def roll_out(
         PublishError: the release is not published, or is older and ``downgrade`` was not said.
     """
     known = counters(class_metadata(publisher, device_class))
-    target = f"models/{device_class}/{release}/release.json"
+    target = release_target(device_class, release)
     published = publisher.shelf.current().get(device_class)
     if published is None or target not in targets_of(published.signed).targets:
         raise PublishError(f"{device_class} has no published release {release}")

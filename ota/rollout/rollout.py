@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ota.errors import Reason, TrustError
-from ota.release import Counter, DeviceClass, ReleaseName, Version
+from ota.release import Counter, DeviceClass, ReleaseName, Version, release_target
 
 BUCKETS = 2048
 MAX_ROLLOUT_BYTES = 2**16
@@ -75,7 +75,7 @@ class Rollout(_Frozen):
     @property
     def target(self) -> str:
         """TUF target path of its release."""
-        return f"models/{self.device_class}/{self.release}/release.json"
+        return release_target(self.device_class, self.release)
 
     @classmethod
     def parse(cls, data: bytes, device_class: str) -> Rollout:

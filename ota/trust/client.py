@@ -162,10 +162,6 @@ class Trust:
         with disk_refusals():
             return self._floor.read()
 
-    def root_version(self) -> int:
-        """The newest root verified here: one that lags behind the fleet's tells of a cut-off."""
-        return self.floor().root
-
     def info(self, target: str) -> TargetFile | None:
         """What the metadata says of a target, delegated roles fetched as needed."""
         updater = self._ready()

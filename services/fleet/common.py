@@ -66,9 +66,11 @@ def publisher_of(args: argparse.Namespace) -> Iterator[Publisher]:
 
 
 def passphrase(name: str) -> bytes:
-    """Of an encrypted key: from the environment, or asked for."""
+    """Of an encrypted key, or a token's PIN: from the environment, or asked for."""
     told = os.environ.get(PASSPHRASE)
-    return (told if told is not None else getpass.getpass(f"passphrase of {name}: ")).encode()
+    return (
+        told if told is not None else getpass.getpass(f"passphrase or PIN of {name}: ")
+    ).encode()
 
 
 def checked(model: type[M], **fields: object) -> M:

@@ -31,9 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from ota.release import release_target
     from ota.repository.export import export_release
 
-    target = f"models/{args.device_class}/{args.release}/release.json"
+    target = release_target(args.device_class, args.release)
     with publisher_of(args) as publisher:
         lasting = publisher.lasting(timedelta(days=args.days)) if args.days else nullcontext()
         with lasting:

@@ -56,8 +56,11 @@ def run(args: argparse.Namespace) -> int:
             gate=_gate(args, bundle),
             notes=args.notes,
             counter=args.counter,
-            contents=contents_with_deltas(shelf, bundle, earlier),
+            unproved=args.unproved,
         )
+        # Only now: deltas take minutes, and stay among the contents.
+        contents = contents_with_deltas(shelf, bundle, earlier)
+        release = release.model_copy(update={"contents": contents})
         outcome = publish_release(publisher, bundle, release)
         facts = {"target": release.target, "counter": release.counter}
         return say(args, publisher, outcome, **facts, delta_bytes=_delta_bytes(release))
@@ -86,9 +89,17 @@ def _add_gate(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--call", help='the call it must give, as: HassTurnOn {"name": "lamp"}')
     group.add_argument("--slower", type=float, help="p95, as a multiple of the release before")
-    group.add_argument("--gate-seconds", type=float, help="time for all of it")
+    group.add_argument(
+        "--max-wer", type=float, help="word errors for each word of its reply (default: 0.75)"
+    )
+    group.add_argument("--gate-seconds", type=float, help="time for all of it, at most 800")
     group.add_argument("--soak-turns", type=int, help="real turns before it is kept")
     group.add_argument("--soak-seconds", type=float, help="or this long")
+    group.add_argument(
+        "--unproved",
+        action="store_true",
+        help="publish without a recording, its call or a soak: devices keep whatever loads",
+    )
 
 
 def _compat(args: argparse.Namespace, bundle: Bundle) -> Compat:
@@ -114,6 +125,7 @@ def _gate(args: argparse.Namespace, bundle: Bundle) -> Gate:
         "utterance": recording.file if own and recording else args.utterance,
         "call": args.call or (bundle.manifest.config.get("gate_call") if own else None),
         "slower": args.slower,
+        "max_wer": args.max_wer,
         "seconds": args.gate_seconds,
         "soak_turns": args.soak_turns,
         "soak_seconds": args.soak_seconds,

@@ -30,6 +30,7 @@ from ota.machine import (
     reject_running,
     sent,
 )
+from ota.release import release_target
 from ota.rollout.source import Assignment, Report, RolloutSource
 from services.local_socket import SocketError
 from services.ota_agent.driver import Driver, Worker
@@ -284,7 +285,7 @@ class Agent:
 
     def _install(self, release: str) -> Ledger:
         """The owner's word overrules waves, quiet hours and a rejection; signatures it does not."""
-        target = f"models/{self._p.device_class}/{release}/release.json" if release else None
+        target = release_target(self._p.device_class, release) if release else None
         target = target or self._p.rollouts.newest()
         if target is None:
             self.undone = "install: there is no roll-out for this class"

@@ -53,7 +53,7 @@ def publisher(tmp_path: Path) -> Publisher:
     root, targets, online = keys["root"], keys["targets"], keys["online"]
     found(made, Founders(root, targets, online, online, {CLASS: keys["release"]}))
     bundle = Bundle.open(write_bundle(tmp_path / "bundle"))
-    release = make_release(made, bundle, CLASS, "1.0", compat=Compat(), gate=Gate())
+    release = make_release(made, bundle, CLASS, "1.0", compat=Compat(), gate=Gate(), unproved=True)
     publish_release(made, bundle, release)
     roll_out(made, CLASS, "1.0", ())
     return made
@@ -202,11 +202,11 @@ def test_the_command_writes_a_stick(tmp_path: Path, capsys: pytest.CaptureFixtur
     place = ["--repository", str(tmp_path / "fleet"), "--json"]
     bundle = str(write_bundle(tmp_path / "bundle"))
     assert main(["fleet", "init", "--class", CLASS, *place]) == 0
-    assert main(["fleet", "publish", bundle, "--class", CLASS, "--release", "1.0", *place]) == 0
+    release = ["--class", CLASS, "--release", "1.0"]
+    assert main(["fleet", "publish", bundle, "--unproved", *release, *place]) == 0
     capsys.readouterr()
     out = str(tmp_path / "stick.tar")
-    release = ["--class", CLASS, "--release", "1.0", "--days", "14"]
-    assert main(["fleet", "export", out, *release, *place]) == 0
+    assert main(["fleet", "export", out, "--days", "14", *release, *place]) == 0
     said = json.loads(capsys.readouterr().out)
     assert datetime.fromisoformat(said["until"]) > datetime.now(timezone.utc) + timedelta(days=13)
     assert said["target"] == TARGET

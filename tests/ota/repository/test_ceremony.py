@@ -146,7 +146,7 @@ def test_a_new_root_is_signed_by_the_old_keys_and_by_the_new(desk: Desk) -> None
     assert desk.waiting()["root"] == (2, 3)
     assert "2.root" in desk.sign("root3").published
     trust.refresh()
-    assert trust.root_version() == 2
+    assert trust.floor().root == 2
 
 
 def test_a_key_cannot_be_revoked_below_the_threshold(desk: Desk) -> None:

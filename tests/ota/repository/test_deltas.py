@@ -43,12 +43,13 @@ def voices() -> list[bytes]:
 
 def released(desk: Desk, bundle: Bundle, name: str, earlier: list[Release]) -> Release:
     with desk.publisher() as publisher:
+        release = make_release(
+            publisher, bundle, CLASS, name, compat=Compat(), gate=Gate(), unproved=True
+        )
         contents = contents_with_deltas(publisher.shelf, bundle, earlier)
         for content in contents:
-            lay_content(publisher.shelf, bundle.root / content.file, content.sha256)
-        return make_release(
-            publisher, bundle, CLASS, name, compat=Compat(), gate=Gate(), contents=contents
-        )
+            lay_content(publisher.shelf, bundle.root / content.file, content)
+        return release.model_copy(update={"contents": contents})
 
 
 def test_deltas_lead_from_both_releases_before_to_the_signed_file(
@@ -72,6 +73,20 @@ def test_deltas_lead_from_both_releases_before_to_the_signed_file(
     # The manifest and the small graph are fetched whole; nothing unfinished is left to serve.
     assert all(not one.deltas for one in found[0].contents if one.file != "voice.bin")
     assert not [path for path in shelf.iterdir() if path.name.startswith(".")]
+
+
+def test_no_delta_leads_from_a_file_that_was_damaged_on_the_server(
+    voices: list[bytes], tmp_path: Path
+) -> None:
+    desk = Desk.team(tmp_path)
+    desk.found()
+    first = released(desk, bundle_with(tmp_path / "0", voices[0]), "1.0", [])
+    old = desk.root / "public/content" / hashlib.sha256(voices[0]).hexdigest()
+    old.write_bytes(b"!" + voices[0][1:])
+    bundle = bundle_with(tmp_path / "1", voices[1])
+    with desk.publisher() as publisher:
+        contents = contents_with_deltas(publisher.shelf, bundle, [first])
+    assert all(content.deltas == () for content in contents)
 
 
 def test_a_file_that_has_nothing_of_the_old_one_gets_no_delta(

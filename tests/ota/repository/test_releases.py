@@ -12,8 +12,9 @@ from tuf.api.metadata import Metadata
 
 from device.bundle import Bundle
 from ota.errors import OtaError
-from ota.release import Compat, Gate, Release
+from ota.release import Compat, Content, Gate, Release
 from ota.repository.errors import PublishError
+from ota.repository.export import export_release
 from ota.repository.keys import make_key
 from ota.repository.publisher import Publisher
 from ota.repository.releases import lay_content, make_release, publish_release
@@ -88,8 +89,31 @@ def test_a_file_that_changes_while_it_is_copied_is_not_published(desk: Desk) -> 
     source.parent.mkdir(parents=True, exist_ok=True)
     source.write_bytes(b"other")
     with desk.publisher() as publisher, pytest.raises(PublishError, match="changed"):
-        lay_content(publisher.shelf, source, "0" * 64)
+        lay_content(publisher.shelf, source, Content(file="file", bytes=5, sha256="0" * 64))
     assert list((desk.root / "public/content").iterdir()) == []
+
+
+@pytest.mark.parametrize("damage", [b"", b"short", None])
+def test_content_that_was_damaged_on_the_server_is_mended_by_the_next_release(
+    damage: bytes | None, desk: Desk, tmp_path: Path
+) -> None:
+    """Other bytes of the right length, cut short, or gone."""
+    old = desk.publish("1.0")
+    source = write_bundle(desk.homes / "same", "1.0")
+    voice = Bundle.open(source).manifest.files["voice"]
+    content = desk.root / "public/content" / voice.sha256
+    if damage is None:
+        content.unlink()
+    else:
+        content.write_bytes(damage or bytes(voice.bytes))
+    with desk.publisher() as publisher:
+        with pytest.raises(PublishError, match="publish its bundle again, under a new release"):
+            export_release(publisher.shelf, old, tmp_path / "stick")
+        bundle = Bundle.open(source)
+        publish_release(publisher, bundle, _release(publisher, bundle, "1.1"))
+        assert export_release(publisher.shelf, old, tmp_path / "stick").files > 0
+    assert content.read_bytes() == (source / voice.file).read_bytes()
+    assert not list((desk.root / "public/content").glob(".*"))
 
 
 def test_an_older_release_is_only_rolled_out_as_a_downgrade(desk: Desk) -> None:
@@ -230,5 +254,5 @@ def _release(
     publisher: Publisher, bundle: Bundle, name: str, counter: int | None = None
 ) -> Release:
     return make_release(
-        publisher, bundle, CLASS, name, compat=Compat(), gate=Gate(), counter=counter
+        publisher, bundle, CLASS, name, compat=Compat(), gate=Gate(), counter=counter, unproved=True
     )

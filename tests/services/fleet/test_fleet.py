@@ -21,6 +21,7 @@ from tests.support.published import BASE, FilesFetcher
 from tests.support.tiny_bundle import write_bundle
 
 Run = Callable[..., dict[str, Any]]
+PROVED = "--utterance voice.bin --call x"
 
 
 @pytest.fixture
@@ -58,7 +59,8 @@ def test_one_person_publishes_rolls_out_and_changes_a_key(fleet: Run, tmp_path: 
     told = fleet(
         "publish bundle --class pc --release 1.0 --board nano --board nx --sm 87 --l4t 36.4 36.5 "
         "--memory-mb 6000 --minimum-app 0.2 --utterance voice.bin --call 'HassTurnOn {}' "
-        "--slower 1.5 --gate-seconds 60 --soak-turns 5 --soak-seconds 10 --notes 'Hears better'"
+        "--slower 1.5 --max-wer 0.5 --gate-seconds 60 --soak-turns 5 --soak-seconds 10 "
+        "--notes 'Hears better'"
     )
     assert (told["target"], told["counter"]) == ("models/pc/1.0/release.json", 1)
     fleet("rollout --class pc --release 1.0 --wave 10:0 --wave 100:24 --start 2026-03-01T08:00Z")
@@ -75,8 +77,8 @@ def test_one_person_publishes_rolls_out_and_changes_a_key(fleet: Run, tmp_path: 
         ("nano", "nx"), (87,), ("36.4", "36.5"),
     )  # fmt: skip
     gate = release.gate
-    assert (gate.utterance, gate.call, gate.slower, gate.seconds) == (
-        "voice.bin", "HassTurnOn {}", 1.5, 60,
+    assert (gate.utterance, gate.call, gate.slower, gate.max_wer, gate.seconds) == (
+        "voice.bin", "HassTurnOn {}", 1.5, 0.5, 60,
     )  # fmt: skip
     assert (gate.soak_turns, gate.soak_seconds, release.notes) == (5, 10, "Hears better")
     for action, paused in (("pause", True), ("resume", False)):
@@ -118,7 +120,7 @@ def test_three_people_sign_with_protected_keys(
     assert fleet("sign --key cem/cem.pub")["waiting"] == []
     write_bundle(tmp_path / "bundle")
     trust = device(tmp_path)
-    fleet("publish bundle --class pc --release 1.0 --key cem/cem.pub")
+    fleet("publish bundle --class pc --release 1.0 --unproved --key cem/cem.pub")
     trust.refresh()
     with pytest.raises(OtaError):
         trust.release("models/pc/1.0/release.json")
@@ -155,7 +157,13 @@ def test_a_mistake_is_one_line(words: str, status: ExitCode, said: str, fleet: R
         ("rollout --class pc --release 1.0 --start tomorrow", "2026-03-01T08:00Z"),
         ("pause --class pc", "nothing is being rolled out"),
         ("publish bundle --class pc --release 1.0 --sm 7", "sm.0"),
-        ("publish bundle --class pc --release 1.0 --utterance no.wav", "gate.utterance"),
+        ("publish bundle --class pc --release 1.0 --utterance no.wav --call x", "gate.utterance"),
+        ("publish bundle --class pc --release 1.0", "--unproved"),
+        ("publish bundle --class pc --release 1.0 --utterance voice.bin", "--call"),
+        (f"publish bundle --class pc --release 1.0 {PROVED} --soak-turns 0", "--unproved"),
+        (f"publish bundle --class pc --release 1.0 {PROVED} --soak-seconds 0", "--unproved"),
+        (f"publish bundle --class pc --release 1.0 {PROVED} --gate-seconds 801", "more than 800"),
+        (f"publish bundle --class pc --release 1.0 {PROVED} --max-wer 1.5", "max_wer"),
         ("publish bundle --class nano --release 1.0", "there are: pc"),
         ("revoke ann", "no key 'ann'"),
         ("revoke release", "--replace"),
@@ -168,9 +176,9 @@ def test_a_mistake_in_a_repository_changes_nothing(
 ) -> None:
     write_bundle(tmp_path / "bundle")
     fleet("init --class pc")
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "public").rglob("*.json")}
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "public").rglob("*")}
     assert said in fleet(words)["said"]
-    after = {path: path.stat().st_mtime_ns for path in (tmp_path / "public").rglob("*.json")}
+    after = {path: path.stat().st_mtime_ns for path in (tmp_path / "public").rglob("*")}
     assert after == before
     assert list((tmp_path / "staged").iterdir()) == []
 
@@ -195,10 +203,10 @@ def test_one_person_may_keep_the_strong_keys_on_a_stick(fleet: Run, tmp_path: Pa
         (tmp_path / "keys" / f"{name}.pem").rename(stick / f"{name}.pem")
         (stick / f"{name}.pub").write_bytes((tmp_path / "keys" / f"{name}.pub").read_bytes())
     write_bundle(tmp_path / "bundle")
-    assert fleet("publish bundle --class pc --release 1.0")["waiting"] == []
+    assert fleet("publish bundle --class pc --release 1.0 --unproved")["waiting"] == []
     assert fleet("class --class nano --release keys/release.pub")["published"] == []
     assert fleet("sign --key stick/targets.pub")["waiting"] == []
-    fleet("publish bundle --class nano --release 1.0")
+    fleet("publish bundle --class nano --release 1.0 --unproved")
     trust = device(tmp_path)
     trust.refresh()
     assert trust.release("models/nano/1.0/release.json").counter == 1

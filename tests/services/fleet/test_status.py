@@ -197,7 +197,7 @@ def repository(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     of = ["--class", "pc-x86-64", "--release", "2.0"]
     for words in (
         ["init", "--class", "pc-x86-64", *where],
-        ["publish", str(bundle), *of, *where],
+        ["publish", str(bundle), "--unproved", *of, *where],
         ["rollout", "--gated", *of, *where],
     ):
         assert main(["fleet", *words]) == ExitCode.OK, capsys.readouterr().err
