@@ -158,13 +158,15 @@ def _component(place: Place, key: str, row: Mapping[str, object]) -> dict[str, o
 
 
 def _update(update: Update) -> str:
+    installing = update.progress is not None
+    # Home Assistant drops the whole message for a key it does not know, and keeps the value of one
+    # that is not there: only these, and all of them each time.
     body: dict[str, object] = {
         "installed_version": update.installed[:VERSION_CHARACTERS],
         "latest_version": (update.latest or update.installed)[:VERSION_CHARACTERS],
+        "in_progress": installing,
+        "update_percentage": max(0, min(update.progress or 0, 100)) if installing else None,
     }
-    # Home Assistant drops the whole message for a key it does not know: only these.
-    if update.progress is not None:
-        body |= {"in_progress": True, "update_percentage": max(0, min(update.progress, 100))}
     return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
 
 

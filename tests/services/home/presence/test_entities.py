@@ -62,11 +62,15 @@ def test_an_update_tells_only_the_keys_that_home_assistant_knows() -> None:
         read: dict[str, object] = json.loads(body)
         return read
 
-    assert told(Update("1")) == {"installed_version": "1", "latest_version": "1"}
     assert told(Update("1", "2", 140)) == {
         "installed_version": "1", "latest_version": "2", "in_progress": True,
         "update_percentage": 100,
     }  # fmt: skip
+    assert told(Update("1", "2", 0))["in_progress"] is True
+    assert told(Update("1")) == {
+        "installed_version": "1", "latest_version": "1", "in_progress": False,
+        "update_percentage": None,
+    }, "a key that is left out would leave it installing for ever"  # fmt: skip
 
 
 def test_what_is_unknown_is_told_as_unknown() -> None:
