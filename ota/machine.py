@@ -165,6 +165,8 @@ class Update(_Frozen):
     """Its name, once the signed release is here."""
     counter: Count = 0
     size: int = Field(default=0, ge=0)
+    notes: Text = ""
+    """What is new, for the owner's eyes."""
     generation: Text = ""
     """Directory name of the staged bundle."""
     previous: Text = ""

@@ -102,6 +102,7 @@ class Effects:
         self._m.accepted.keep(release)
         known: dict[str, str | int]
         known = {"release": release.release, "counter": release.counter, "size": release.size}
+        known["notes"] = release.notes
         return Result(Outcome.DONE, learnt=known)
 
     def _fetch(self, update: Update, cancel: Cancel) -> Result:

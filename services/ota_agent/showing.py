@@ -20,11 +20,15 @@ def shown(ledger: Ledger, wanted: Assignment | None, share: float | None) -> Tel
     target = update.target if update else wanted.target if wanted else ""
     if ledger.rejection(target) is not None or target == ledger.running:
         target = ""
-    progress = None
+    progress, notes = None, ""
+    last = ledger.update
+    if target and last is not None and last.target == target:
+        notes = last.notes
     if update is not None and update.stage is not Stage.WAIT_QUIET:
         progress = _PROGRESS[update.stage] + round((share or 0) * 50)
     return Tell(
         installed=release_of(ledger.running) or "",
         latest=release_of(target) or "",
         progress=progress,
+        notes=notes,
     )

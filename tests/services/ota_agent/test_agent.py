@@ -303,6 +303,19 @@ def test_home_assistant_can_ask_for_the_newest(box: UpdatedBox) -> None:
     assert stage(box) is Stage.COMMITTED
 
 
+def test_the_owner_reads_what_is_new_until_it_is_installed(box: UpdatedBox) -> None:
+    box.want(box.publish("new", 1, notes="Hears better.", **SOON), install="not yet")
+    for _ in range(2):
+        box.tick()
+    box.voice.told.clear()
+    box.restart()
+    box.agent.wish(Wish("install", "1.1"))
+    box.run()
+    assert [(told.latest, told.notes) for told in (box.voice.told[0], box.voice.told[-1])] == [
+        ("1.1", "Hears better."), ("", ""),
+    ]  # fmt: skip
+
+
 def test_a_voice_daemon_that_was_restarted_is_told_again(box: UpdatedBox) -> None:
     box.run()
     box.voice.told.clear()
