@@ -30,6 +30,7 @@ from ota.machine import (
     reject_running,
     sent,
 )
+from ota.release import Release
 from ota.rollout.source import Assignment, Report, RolloutSource
 from services.local_socket import SocketError
 from services.ota_agent.driver import Driver, Worker
@@ -62,10 +63,13 @@ class Voice(Protocol):
 
 
 class Rollouts(Protocol):
-    """Where a release's target is looked up when the owner names none."""
+    """What is rolled out and signed, whatever the source says of it."""
 
     def newest(self) -> str | None:
-        """Target of the signed roll-out. Raises OtaError."""
+        """Target of the signed roll-out, fetched anew. Raises OtaError."""
+
+    def offered(self) -> Release | None:
+        """Where the roll-out that was seen last leads; no network."""
 
     def running(self) -> int | None:
         """Counter of the release that was committed last."""
@@ -339,7 +343,7 @@ class Agent:
 
     def _show(self, ledger: Ledger, share: float | None) -> None:
         """To the owner, by way of the voice daemon; and what the owner asks for there."""
-        told = shown(ledger, self._wanted, share)
+        told = shown(ledger, self._wanted, self._p.rollouts.offered(), share)
         if told == self._told and self._p.clock() < self._look_at:
             return
         self._look_at = self._p.clock() + LOOK_S

@@ -20,6 +20,7 @@ from ota.journal import Journal
 from ota.machine import WORK, Effect, Ledger, Result, Update
 from ota.release import Facts, Gate, Release
 from ota.rollout.source import Assignment, Report
+from ota.rollout.waves import Waves
 from ota.store import Pinned, Store
 from services.local_socket import SocketError
 from services.ota_agent.agent import Agent, Parts
@@ -218,6 +219,8 @@ class UpdatedBox:
         self.folder, self.clock = folder, Clock()
         self.repository, self.shelf = UpdateRepository(), Shelf()
         self.source, self.fleet = Source(), Fleet()
+        self.waves: Waves | None = None
+        """Asked in place of ``source``, after ``by_waves``."""
         self.generations = Generations(folder / "models")
         self.journal = Journal(folder / "ota")
         self.factory = write_bundle(folder / "factory", "factory")
@@ -248,6 +251,21 @@ class UpdatedBox:
         Bundle.open(bundle)
         return target
 
+    def roll_out(self, counter: int, **changes: object) -> None:
+        """Sign that a release is rolled out."""
+        self.repository.rollout(CLASS, f"1.{counter}", counter, **changes)
+        self.repository.publish("rollout")
+
+    def by_waves(self) -> None:
+        """From now on nobody says what to install but the signed roll-out."""
+        self.waves = Waves(
+            "box-1",
+            lambda: self.trusted.rollout(),
+            lambda: self.trusted.running(),
+            lambda: self.repository.now,
+        )
+        self.restart()
+
     def want(self, target: str, action: str = "one", **how: object) -> None:
         self.source.wanted = Assignment(action, target, **how)  # type: ignore[arg-type]
 
@@ -277,8 +295,8 @@ class UpdatedBox:
         return Parts(
             journal=self.journal,
             worker=self._worker,
-            source=self.source,
-            rollouts=self,
+            source=self.waves or self.source,
+            rollouts=self.trusted,
             generations=self.generations,
             voice=self.voice,
             fleet=self.fleet,
@@ -291,13 +309,6 @@ class UpdatedBox:
             local=self.clock.local,
             chance=lambda: 0.5,
         )
-
-    def newest(self) -> str | None:
-        found = self.trusted.rollout()
-        return found.target if found else None
-
-    def running(self) -> int | None:
-        return self.trusted.running()
 
     def _worker(self, agent: Agent) -> AtOnce:
         means = Means(

@@ -15,6 +15,8 @@ from services.ota_agent.agent import Wish
 from services.ota_agent.desk import AgentDesk
 from tests.support.updated_box import UpdatedBox
 
+CLOSED = [{"until_bucket": 1, "start": "2026-03-01T00:00:00Z"}]
+OPEN = [{"until_bucket": 2048, "start": "2026-03-01T00:00:00Z"}]
 SOON = {"gate": {"soak_turns": 0}}
 
 
@@ -211,10 +213,7 @@ def test_a_closed_wave_holds_the_release_back_and_the_owner_does_not_wait_for_it
     box: UpdatedBox,
 ) -> None:
     target = box.publish("new", 1, **SOON)
-    box.repository.rollout(
-        "pc-x86-64", "1.1", 1, waves=[{"until_bucket": 1, "start": "2026-03-01T00:00:00Z"}]
-    )
-    box.repository.publish("rollout")
+    box.roll_out(1, waves=CLOSED)
     box.agent.wish(Wish("install"))
     box.run()
     assert stage(box) is Stage.COMMITTED
@@ -301,6 +300,41 @@ def test_home_assistant_can_ask_for_the_newest(box: UpdatedBox) -> None:
     box.clock.now += 3  # it looks every few seconds
     box.run()
     assert stage(box) is Stage.COMMITTED
+
+
+def test_home_assistant_offers_what_is_rolled_out_before_its_wave(box: UpdatedBox) -> None:
+    box.publish("new", 1, notes="Hears better.", **SOON)
+    box.roll_out(1, waves=CLOSED)
+    box.by_waves()
+    box.tick()
+    assert stage(box) is None
+    assert (box.voice.told[-1].latest, box.voice.told[-1].notes) == ("1.1", "Hears better.")
+    box.voice.wish = "1.1"
+    box.clock.now += 3
+    box.tick()
+    box.run()
+    assert stage(box) is Stage.COMMITTED
+    box.run(3)
+    assert box.voice.told[-1].latest == "", "it is there"
+
+
+@pytest.mark.parametrize("how", [{"waves": OPEN, "paused": True}, {"waves": []}])
+def test_what_is_paused_or_for_nobody_is_not_offered(
+    box: UpdatedBox, how: dict[str, object]
+) -> None:
+    box.publish("new", 1, **SOON)
+    box.roll_out(1, **how)
+    box.by_waves()
+    box.run(3)
+    assert box.voice.told[-1].latest == ""
+
+
+def test_a_roll_out_of_what_nobody_signed_offers_nothing(box: UpdatedBox) -> None:
+    box.roll_out(7, waves=CLOSED)
+    box.by_waves()
+    box.run(3)
+    assert box.voice.told[-1].latest == ""
+    assert box.agent.unanswered == "", "the roll-out itself was understood"
 
 
 def test_the_owner_reads_what_is_new_until_it_is_installed(box: UpdatedBox) -> None:

@@ -13,7 +13,7 @@ from ota.generations import Generations
 from ota.journal import Journal
 from ota.machine import Effect, Outcome, Result, Update
 from ota.phases import Phase
-from ota.release import Facts
+from ota.release import Facts, Release
 from ota.rollout.hawkbit import HawkbitDdi, Server
 from services.ota_agent.agent import Agent, Parts
 from services.ota_agent.fleet_status import Nobody
@@ -62,6 +62,9 @@ class Nothing:
     """No signed roll-out, nothing committed."""
 
     def newest(self) -> str | None:
+        return None
+
+    def offered(self) -> Release | None:
         return None
 
     def running(self) -> int | None:
