@@ -304,15 +304,17 @@ class Agent:
         if update is not None and _moved(self._last, update):
             self._told_step(update)
         self._last = update
-        current = self._p.generations.current()
         done, total = self.progress
         downloading = update is not None and update.stage is Stage.DOWNLOADING and total > 0
         share = done / total if downloading else None
-        standing = Standing.of(
-            ledger, self._p.rollouts.running(), current.name if current else None, share
-        )
-        self._p.fleet.state(standing)
+        if self._p.fleet.connected:
+            self._p.fleet.state(self._standing(ledger, share))
         self._show(ledger, share)
+
+    def _standing(self, ledger: Ledger, share: float | None) -> Standing:
+        current = self._p.generations.current()
+        counter = self._p.rollouts.running()
+        return Standing.of(ledger, counter, current.name if current else None, share)
 
     def _told_step(self, update: Update) -> None:
         """A new phase, for the audit and for the source; the end goes by the journal."""

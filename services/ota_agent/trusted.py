@@ -32,7 +32,10 @@ class Vouched:
 
 
 class Trusted:
-    """One view of the repository at a time; a second caller waits for the first."""
+    """One view of the repository at a time; a second caller waits for the first.
+
+    What is only read from the floor waits for nobody: its file is replaced whole.
+    """
 
     def __init__(
         self, here: Trust, reaching: Callable[[], AbstractContextManager[Trust]], device_class: str
@@ -93,14 +96,12 @@ class Trusted:
             self._here.committed(release)
 
     def running(self) -> int | None:
-        """Counter of the newest release that was committed here."""
-        with self._lock:
-            return self._here.floor().releases.get(self._class)
+        """Counter of the newest release that was committed here. Raises StoreError."""
+        return self._here.floor().releases.get(self._class)
 
     def versions(self) -> tuple[int | None, int | None]:
-        """Of the newest root and timestamp that were verified here."""
-        with self._lock:
-            floor = self._here.floor()
+        """Of the newest root and timestamp that were verified here. Raises StoreError."""
+        floor = self._here.floor()
         seen = floor.roles.get("timestamp")
         return floor.root or None, seen.version if seen else None
 

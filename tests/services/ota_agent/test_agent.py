@@ -31,6 +31,7 @@ def stage(box: UpdatedBox) -> Stage | None:
 
 
 def test_a_good_release_comes_to_serve_and_everybody_is_told(box: UpdatedBox) -> None:
+    box.fleet.connected = True
     box.want(box.publish("new", 1, **SOON))
     box.run()
     assert stage(box) is Stage.COMMITTED
@@ -187,6 +188,14 @@ def test_an_older_release_than_the_one_committed_is_refused(box: UpdatedBox) -> 
     box.want(older, action="three")
     box.run()
     assert box.source.ends == [("committed", ""), ("failed", "TOO_OLD")]
+
+
+def test_without_a_broker_nothing_is_gathered_for_the_fleet(box: UpdatedBox) -> None:
+    floor = box.folder / "trust" / "kept" / "floor.json"
+    floor.parent.mkdir(parents=True)
+    floor.mkdir()  # whoever reads it is refused
+    box.tick()
+    assert box.fleet.states == []
 
 
 # --- waiting ------------------------------------------------------------------------------------
