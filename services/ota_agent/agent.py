@@ -185,13 +185,22 @@ class Agent:
 
     def defer(self, seconds: float, why: str) -> Deferral:
         """Keep the wish to wait; what is kept. ``ValueError`` where it cannot be."""
-        kept = self.deferral().asked(self._p.local().timestamp(), seconds, why)
         try:
+            active = self._p.journal.read().active
+            action = active.action if active else ""
+            kept = self.deferral().asked(self._p.local().timestamp(), seconds, why, action)
             self._p.deferral.parent.mkdir(parents=True, exist_ok=True)
             self._deferrals.write(kept)
         except OSError as error:
             raise ValueError(f"cannot be kept: {error.strerror}") from error
+        except OtaError as error:
+            raise ValueError(f"cannot be kept: {error}") from error
         return kept
+
+    def deferred_until(self) -> float | None:
+        """Wall seconds, while a wish to wait holds."""
+        kept = self.deferral()
+        return kept.until if kept.holds(self._p.local().timestamp()) else None
 
     def deferral(self) -> Deferral:
         return self._deferrals.load() or Deferral()

@@ -239,6 +239,26 @@ def test_who_asks_to_wait_is_heard(box: UpdatedBox) -> None:
     assert box.agent.deferral().until == 0, "the wish was for this update"
 
 
+def test_a_wish_to_wait_is_for_one_update_and_for_a_week(box: UpdatedBox) -> None:
+    desk = AgentDesk(box.agent, box.generations, box.journal.read)
+    defer = {"do": "defer", "seconds": 3600, "why": "guests"}
+    desk.answer(defer)
+    box.clock.now += 2 * MOST_DEFERRED_S
+    assert desk.status()["deferred_until"] is None
+    box.clock.now += 10 * 3600  # by day, so that it waits
+    box.want(box.publish("new", 1, **SOON))
+    box.voice.silent = True
+    box.tick()
+    for _ in range(2):
+        assert desk.answer(defer)["deferred_until"] > box.clock.local().timestamp()
+        box.clock.now += MOST_DEFERRED_S / 2
+    with pytest.raises(ValueError, match="a week"):
+        desk.answer(defer)
+    box.agent.wish(Wish("rollback"))
+    box.tick()
+    assert desk.answer(defer)["deferred_until"] is not None, "nothing waits, so nothing is spent"
+
+
 def test_a_lock_file_holds(box: UpdatedBox) -> None:
     box.lock_file.touch()
     stamp = box.clock.local().timestamp() - MOST_DEFERRED_S + 3600
