@@ -31,10 +31,11 @@ from ota.machine import (
     sent,
 )
 from ota.release import Release
-from ota.rollout.source import Assignment, Report, RolloutSource
+from ota.rollout.source import Assignment, RolloutSource
 from services.local_socket import SocketError
 from services.ota_agent.driver import Driver, Worker
 from services.ota_agent.fleet_status import Fleet, Standing
+from services.ota_agent.reporting import OWNER, Reports
 from services.ota_agent.showing import shown
 from services.ota_agent.taking import by_owner, by_source
 from services.state_file import StateFile
@@ -50,8 +51,6 @@ RETRY_S = 300.0
 AGAIN_S = 6 * 3600.0
 """Before an update that failed by bad luck is tried again."""
 JITTER = 0.1
-OWNER = "owner-"
-"""How the actions begin that come from this device's owner, not from the source."""
 
 
 class Voice(Protocol):
@@ -112,12 +111,12 @@ class Agent:
     def __init__(self, parts: Parts) -> None:
         self._p = parts
         self._driver = Driver(parts.journal, parts.worker(self), parts.clock)
+        self._reports = Reports(parts.source, parts.clock)
         self._deferrals = StateFile(parts.deferral, Deferral)
         self._wishes: queue.Queue[Wish] = queue.Queue(16)
         self._stopping = threading.Event()
         self._poll_at = 0.0
         self._wanted: Assignment | None = None
-        self._tell_again_at = 0.0
         self._look_at = 0.0
         self._told: Tell | None = None
         self._last: Update | None = None
@@ -248,25 +247,10 @@ class Agent:
         return self._p.journal.change(lambda now: by_source(now, wanted, rested=rested))
 
     def _deliver(self, ledger: Ledger) -> Ledger:
-        """Final reports, oldest first; one that is not taken waits for the next tick but some."""
-        for final in ledger.unsent:
-            if not self._reported(final.as_report()):
-                break
+        """Final reports; one that is not taken waits in the journal."""
+        for final in self._reports.ends(ledger):
             ledger = self._p.journal.change(partial(sent, report=final))
         return ledger
-
-    def _reported(self, report: Report) -> bool:
-        if report.action.startswith(OWNER):
-            return True
-        if self._p.clock() < self._tell_again_at:
-            return False
-        try:
-            self._p.source.report(report)
-        except OtaError as error:
-            log.warning("a report was not taken", extra={"reason": str(error)[:300]})
-            self._tell_again_at = self._p.clock() + RETRY_S
-            return False
-        return True
 
     # --- the owner -------------------------------------------------------------------------------
 
@@ -312,6 +296,8 @@ class Agent:
         update = ledger.update
         if update is not None and _moved(self._last, update):
             self._told_step(update)
+        elif update is not None and update.stage is Stage.DOWNLOADING and self.progress[1] > 0:
+            self._reports.step(update, *self.progress)
         self._last = update
         done, total = self.progress
         downloading = update is not None and update.stage is Stage.DOWNLOADING and total > 0
@@ -339,11 +325,10 @@ class Agent:
             self._tidy()
             if self.deferral() != Deferral():
                 self._deferrals.save(Deferral())
-        else:
-            done, total = self.progress
-            self._reported(
-                Report(update.action, update.stage.phase, done=done, total=total, resumed=resumed)
-            )
+            return
+        if update.stage is Stage.ASSIGNED:
+            self.progress = (0, 0)  # what is known is of the update before
+        self._reports.step(update, *self.progress, resumed=resumed)
 
     def _tidy(self) -> None:
         """Two generations are kept, and what a download has gathered: it may be tried again."""

@@ -170,6 +170,43 @@ def test_a_lost_answer_to_the_end_does_no_harm(rig: Rig) -> None:
     assert rig.hawkbit.active("spk-1") is None
 
 
+def percents(action: Action) -> list[int]:
+    """Progress, as the server was told of it while bytes came."""
+    told = [entry["status"] for entry in action.history]
+    found = [
+        status["result"].get("progress") for status in told if status["execution"] == "download"
+    ]
+    return [progress["cnt"] for progress in found if progress is not None]
+
+
+def test_the_server_hears_of_a_long_download_and_not_too_often(rig: Rig) -> None:
+    first = rig.assign()
+    rig.work.ends[Effect.FETCH] = None
+    for percent in range(101):
+        rig.live(30)
+        rig.agent.progress = (percent, 100)
+    rig.work.ends.clear()
+    rig.live(900)
+    assert percents(first) == [*range(0, 100, 10)]
+    second = rig.assign()
+    rig.live(900)
+    assert second.status is Status.FINISHED
+    assert percents(second) == [], "nothing that is true of the one before is told of it"
+
+
+def test_progress_that_is_not_taken_does_not_hold_back_the_end(rig: Rig) -> None:
+    action = rig.assign()
+    rig.work.ends[Effect.FETCH] = None
+    rig.live(900)
+    rig.web.loses_request = lambda: True
+    rig.agent.progress = (10, 100)
+    rig.live(10)
+    rig.web.loses_request = lambda: False
+    rig.work.ends[Effect.FETCH] = Result(Outcome.FAILED, Reason.TOO_SLOW)
+    rig.live(20)
+    assert action.status is Status.ERROR
+
+
 @pytest.mark.parametrize("stage", [Effect.FETCH, Effect.AWAIT_QUIET])
 def test_what_is_taken_back_in_time_is_not_installed(rig: Rig, stage: Effect) -> None:
     action = rig.assign()
