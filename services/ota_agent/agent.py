@@ -119,6 +119,7 @@ class Agent:
         self._wanted: Assignment | None = None
         self._look_at = 0.0
         self._told: Tell | None = None
+        """What the voice daemon has heard; None: it was not there."""
         self._last: Update | None = None
         self._going = False
         self._ended_at: float | None = None
@@ -340,9 +341,8 @@ class Agent:
     def _show(self, ledger: Ledger, share: float | None) -> None:
         """To the owner, by way of the voice daemon; and what the owner asks for there."""
         told = shown(ledger, self._wanted, self._p.rollouts.offered(), share)
-        if told == self._told and self._p.clock() < self._look_at:
+        if self._p.clock() < self._look_at and self._told in (told, None):
             return
-        self._look_at = self._p.clock() + LOOK_S
         try:
             state = self._p.voice.look()
             if told.latest and state.install == told.latest:
@@ -352,6 +352,7 @@ class Agent:
             self._told = told
         except (SocketError, ValueError):
             self._told = None
+        self._look_at = self._p.clock() + LOOK_S  # from the end: one that hangs takes seconds
 
 
 def _moved(before: Update | None, now: Update) -> bool:

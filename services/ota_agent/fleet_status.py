@@ -46,7 +46,7 @@ class Standing:
         Args:
             counter: of the newest release that was committed.
             generation: what ``current`` names.
-            progress: share of the bytes that are here.
+            progress: share of the bytes that are here; told in whole per cents.
         """
         update = ledger.update
         return cls(
@@ -56,7 +56,7 @@ class Standing:
             generation=generation,
             wanted=_wanted(update),
             trial_left=update.tries_left if update and not update.ended else None,
-            progress=progress,
+            progress=None if progress is None else round(progress, 2),
             reason=update.reason if update else None,
         )
 

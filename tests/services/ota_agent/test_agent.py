@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 
@@ -11,8 +12,10 @@ from ota.deferral import MOST_DEFERRED_S
 from ota.errors import Reason
 from ota.machine import MOST_ROLLED_BACK, TRIES, Stage
 from ota.rollout.source import Assignment
+from services.local_socket import SocketError
 from services.ota_agent.agent import Wish
 from services.ota_agent.desk import AgentDesk
+from services.voice.trial.words import VoiceState
 from tests.support.updated_box import UpdatedBox
 
 CLOSED = [{"until_bucket": 1, "start": "2026-03-01T00:00:00Z"}]
@@ -385,6 +388,20 @@ def test_a_voice_daemon_that_was_restarted_is_told_again(box: UpdatedBox) -> Non
     for _ in range(10):
         box.tick()
     assert len(box.voice.told) == 1
+
+
+def test_a_voice_daemon_that_hangs_is_not_asked_at_every_tick(box: UpdatedBox) -> None:
+    asked: list[float] = []
+
+    def hang() -> VoiceState:
+        asked.append(box.clock.now)
+        box.clock.now += 5
+        raise SocketError("voice.sock: no answer in time")
+
+    box.voice.look = hang  # type: ignore[method-assign]
+    for _ in range(30):
+        box.tick()
+    assert [later - now for now, later in itertools.pairwise(asked)] == [8] * 9
 
 
 def test_the_owner_goes_back_and_stays_there(box: UpdatedBox) -> None:

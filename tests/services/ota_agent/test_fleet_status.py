@@ -103,6 +103,11 @@ def test_how_it_stands_is_retained_and_told_once(device: FleetStatus, operator: 
     assert operator.count(TOPICS.of("inventory")) == 1
 
 
+def test_bytes_are_told_of_by_the_hundredth() -> None:
+    shares = [Standing.of(ledger(Outcome.DONE), 3, None, byte / 10**4) for byte in range(10**4)]
+    assert len(set(shares)) <= 101
+
+
 def test_steps_are_numbered_without_gaps(device: FleetStatus, operator: Operator) -> None:
     for outcomes in ((), (Outcome.DONE,), (Outcome.FAILED,)):
         update = ledger(*outcomes).update
