@@ -15,7 +15,7 @@ from ota.machine import Effect, Outcome, Result, Update
 from ota.phases import Phase
 from ota.release import Facts, Release
 from ota.rollout.hawkbit import HawkbitDdi, Server
-from services.ota_agent.agent import Agent, Parts
+from services.ota_agent.agent import Agent, Parts, Wish
 from services.ota_agent.fleet_status import Nobody
 from services.voice.trial.words import Tell, VoiceState
 from tests.support.ddi_double import Action, DdiDouble, Status
@@ -76,13 +76,14 @@ class Rig:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.seconds = folder, 0.0
+        self.journal = Journal(folder / "ota")
         self.hawkbit = DdiDouble()
         self.hawkbit.origin = SERVER.url
         self.web, self.work = DdiWeb(self.hawkbit), Work()
         self.agent = self.started()
 
     def started(self) -> Agent:
-        journal = Journal(self.folder / "ota")
+        journal = self.journal
 
         def standing(action: str) -> Phase | None:
             update = journal.read().update
@@ -155,6 +156,23 @@ def test_an_end_is_told_after_a_night_without_a_network(rig: Rig) -> None:
     rig.live(900)
     assert action.status is Status.FINISHED
     assert action.executions.count("closed") == 1
+
+
+def test_what_ended_without_a_network_is_not_begun_again_when_it_is_back(rig: Rig) -> None:
+    action = rig.assign()
+    rig.work.ends[Effect.SOAK] = None
+    rig.live(900)
+    rig.web.loses_request = lambda: True
+    rig.work.ends.clear()
+    rig.live(300)
+    rig.agent.wish(Wish("install", "2026.4"))
+    rig.live(900)
+    rig.web.loses_request = lambda: False
+    rig.live(1800)
+    assert action.status is Status.FINISHED
+    update = rig.journal.read().update
+    assert update is not None
+    assert update.target.endswith("2026.4/release.json"), "the owner's word stands"
 
 
 def test_a_lost_answer_to_the_end_does_no_harm(rig: Rig) -> None:
