@@ -209,6 +209,8 @@ class Ledger(_Frozen):
     """The one that goes on, or the last that ended."""
     running: Text = ""
     """Target of the release that was committed last."""
+    running_counter: Count = 0
+    """Its counter; 0: not known. The floor says less: it never falls, a signed downgrade does."""
     rolled_back: Count = 0
     """Roll-backs in a row."""
     rejected: Annotated[tuple[Rejection, ...], Field(strict=False)] = ()
@@ -312,8 +314,9 @@ def reject_running(ledger: Ledger, reason: Reason = Reason.CANCELLED) -> Ledger:
     if not ledger.running:
         return ledger
     kept = [one for one in ledger.rejected if one.target != ledger.running]
-    mark = Rejection(target=ledger.running, counter=0, reason=reason)
-    return ledger.model_copy(update={"running": "", "rejected": (*kept, mark)[-KEPT_REJECTIONS:]})
+    mark = Rejection(target=ledger.running, counter=ledger.running_counter, reason=reason)
+    change = {"running": "", "running_counter": 0, "rejected": (*kept, mark)[-KEPT_REJECTIONS:]}
+    return ledger.model_copy(update=change)
 
 
 def sent(ledger: Ledger, report: FinalReport) -> Ledger:
@@ -372,7 +375,8 @@ def _end(ledger: Ledger, update: Update) -> Ledger:
         change["unsent"] = (*ledger.unsent, report)[-KEPT_REPORTS:]
     if update.stage is Stage.COMMITTED:
         others = tuple(one for one in ledger.rejected if one.target != update.target)
-        change |= {"rolled_back": 0, "running": update.target, "rejected": others}
+        running = {"running": update.target, "running_counter": update.counter}
+        change |= {"rolled_back": 0, "rejected": others, **running}
     if update.stage is Stage.ROLLED_BACK:
         mark = Rejection(
             target=update.target, counter=update.counter, reason=update.reason or Reason.CRASH

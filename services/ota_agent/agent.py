@@ -70,9 +70,6 @@ class Rollouts(Protocol):
     def offered(self) -> Release | None:
         """Where the roll-out that was seen last leads; no network."""
 
-    def running(self) -> int | None:
-        """Counter of the release that was committed last."""
-
 
 @dataclass(frozen=True)
 class Parts:
@@ -309,8 +306,7 @@ class Agent:
 
     def _standing(self, ledger: Ledger, share: float | None) -> Standing:
         current = self._p.generations.current()
-        counter = self._p.rollouts.running()
-        return Standing.of(ledger, counter, current.name if current else None, share)
+        return Standing.of(ledger, current.name if current else None, share)
 
     def _told_step(self, update: Update) -> None:
         """A new phase, for the audit and for the source; the end goes by the journal."""

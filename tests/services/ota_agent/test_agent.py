@@ -193,12 +193,21 @@ def test_an_older_release_than_the_one_committed_is_refused(box: UpdatedBox) -> 
     assert box.source.ends == [("committed", ""), ("failed", "TOO_OLD")]
 
 
-def test_without_a_broker_nothing_is_gathered_for_the_fleet(box: UpdatedBox) -> None:
-    floor = box.folder / "trust" / "kept" / "floor.json"
-    floor.parent.mkdir(parents=True)
-    floor.mkdir()  # whoever reads it is refused
-    box.tick()
-    assert box.fleet.states == []
+def test_after_a_signed_downgrade_the_fleet_is_told_what_is_installed(box: UpdatedBox) -> None:
+    box.fleet.connected = True
+    box.publish("good", 1, **SOON)
+    box.want(box.publish("bad", 2, **SOON), action="two")
+    box.run()
+    assert (box.fleet.states[-1].release, box.fleet.states[-1].counter) == ("1.2", 2)
+    box.roll_out(1, downgrade_to=1, waves=OPEN)
+    box.by_waves()
+    box.run()
+    assert box.content == b"voice good"
+    assert (box.fleet.states[-1].release, box.fleet.states[-1].counter) == ("1.1", 1)
+    assert box.trusted.running() == 2, "the floor stays"
+    box.agent.wish(Wish("rollback"))
+    box.run()
+    assert (box.fleet.states[-1].release, box.fleet.states[-1].counter) == (None, None)
 
 
 # --- waiting ------------------------------------------------------------------------------------

@@ -87,7 +87,8 @@ def ledger(*outcomes: Outcome) -> Ledger:
 
 
 def standing(*outcomes: Outcome) -> Standing:
-    return Standing.of(ledger(*outcomes), 3, "000002-0123456789ab", None)
+    running = ledger(*outcomes).model_copy(update={"running_counter": 3})
+    return Standing.of(running, "000002-0123456789ab", None)
 
 
 def test_how_it_stands_is_retained_and_told_once(device: FleetStatus, operator: Operator) -> None:
@@ -104,7 +105,7 @@ def test_how_it_stands_is_retained_and_told_once(device: FleetStatus, operator: 
 
 
 def test_bytes_are_told_of_by_the_hundredth() -> None:
-    shares = [Standing.of(ledger(Outcome.DONE), 3, None, byte / 10**4) for byte in range(10**4)]
+    shares = [Standing.of(ledger(Outcome.DONE), None, byte / 10**4) for byte in range(10**4)]
     assert len(set(shares)) <= 101
 
 

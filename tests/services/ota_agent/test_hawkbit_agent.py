@@ -67,9 +67,6 @@ class Nothing:
     def offered(self) -> Release | None:
         return None
 
-    def running(self) -> int | None:
-        return None
-
 
 class Rig:
     """A device on a clock of its own. What is in ``folder`` survives ``power_cut``."""
