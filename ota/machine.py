@@ -172,6 +172,8 @@ class Update(_Frozen):
     previous: Text = ""
     """Directory name of the one to go back to."""
     tries_left: Count = TRIES
+    soaked_s: float = Field(default=0, ge=0, allow_inf_nan=False)
+    """Seconds of the soak that count, up to a minute ago."""
     stores: Count = 0
     reason: Annotated[Reason | None, Enumerated] = None
     detail: str = Field(default="", max_length=DETAIL_CHARACTERS)
@@ -302,6 +304,15 @@ def about_to_load(ledger: Ledger, current: str) -> Ledger:
         return _end(ledger, _to(update, Stage.GOING_BACK, gone.reason, gone.detail))
     spent = {"tries_left": update.tries_left - 1, "stores": update.stores + 1}
     return ledger.model_copy(update={"update": update.model_copy(update=spent)})
+
+
+def soaked(ledger: Ledger, action: str, seconds: float) -> Ledger:
+    """The ledger with what the soak that goes on has come to: no step, so nothing is counted."""
+    update = ledger.active
+    if update is None or update.action != action or update.stage is not Stage.SOAKING:
+        return ledger
+    longer = {"soaked_s": max(seconds, update.soaked_s)}
+    return ledger.model_copy(update={"update": update.model_copy(update=longer)})
 
 
 def give_up(ledger: Ledger, reason: Reason, detail: str = "") -> Ledger:

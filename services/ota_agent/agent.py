@@ -29,6 +29,7 @@ from ota.machine import (
     give_up,
     reject_running,
     sent,
+    soaked,
 )
 from ota.release import Release
 from ota.rollout.source import Assignment, RolloutSource
@@ -217,6 +218,13 @@ class Agent:
             or ""
         )
         return self.waits or None
+
+    def soaked(self, update: Update, seconds: float) -> None:
+        """Keep how long the soak has lasted; where the disk refuses, the next minute will do."""
+        try:
+            self._p.journal.change(lambda now: soaked(now, update.action, seconds))
+        except OtaError as error:
+            log.warning("the soak is not kept", extra={"reason": str(error)})
 
     def assigned(self, update: Update) -> Assignment | None:
         """What is wanted of this update now."""

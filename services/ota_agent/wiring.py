@@ -184,6 +184,7 @@ def _worker(
         reachable=reachable,
         proved=proved,
         fetched=fetched,
+        soaked=agent.soaked,
     )
     return ThreadedWorker(Effects(means).do)
 

@@ -325,6 +325,7 @@ class UpdatedBox:
             assigned=agent.assigned,
             reachable=lambda: not self.shelf.empty or self.fleet.connected,
             proved=self.fleet.gate,
+            soaked=agent.soaked,
             clock=lambda: self.clock.now,
         )
         return AtOnce(Effects(means), self.clock)

@@ -15,6 +15,8 @@ from ota.rollout.source import Assignment
 from services.local_socket import SocketError
 from services.ota_agent.agent import Wish
 from services.ota_agent.desk import AgentDesk
+from services.ota_agent.soaking import KEEP_S
+from services.ota_agent.work import Stopped
 from services.voice.trial.words import VoiceState
 from tests.support.updated_box import UpdatedBox
 
@@ -91,6 +93,26 @@ def test_real_turns_that_fail_in_the_soak_lead_back(box: UpdatedBox) -> None:
     box.run()
     assert box.source.ends == [("rolled_back", "SOAK")]
     assert box.content == b"voice factory"
+
+
+def test_a_restart_of_the_updater_does_not_begin_the_soak_again(box: UpdatedBox) -> None:
+    box.want(box.publish("new", 1, gate={"soak_turns": 9, "soak_seconds": 600}))
+    watched: list[float] = []
+
+    def die_once_after_400_s() -> None:
+        if stage(box) is Stage.SOAKING:
+            watched.append(box.clock.now)
+            if len(watched) == 400:
+                raise Stopped
+
+    box.clock.meanwhile = die_once_after_400_s
+    for _ in range(12):
+        box.tick()
+    assert stage(box) is Stage.SOAKING
+    box.restart()
+    box.run()
+    assert stage(box) is Stage.COMMITTED
+    assert 600 <= len(watched) <= 600 + KEEP_S + 2
 
 
 def test_a_daemon_that_dies_in_every_gate_is_left_alone_after_three(box: UpdatedBox) -> None:
