@@ -228,6 +228,19 @@ class Ledger(_Frozen):
         return next((one for one in self.rejected if one.target == target), None)
 
 
+Key = tuple[str, str, int]
+
+
+def key(ledger: Ledger) -> Key | None:
+    """Where the update that goes on stands, exactly; None where none does.
+
+    Who has decided by one ledger and stores into another compares: in between, somebody else may
+    have moved it on.
+    """
+    update = ledger.active
+    return None if update is None else (update.action, update.stage.value, update.stores)
+
+
 @dataclass(frozen=True)
 class Result:
     """An outcome, and what was learnt on the way."""
