@@ -215,8 +215,8 @@ class AtOnce(ThreadedWorker):
 class UpdatedBox:
     """``publish`` a release, let the ``source`` want it, ``run`` until nothing goes on."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.clock = folder, Clock()
+    def __init__(self, folder: Path, device_class: str = CLASS) -> None:
+        self.folder, self.clock, self.device_class = folder, Clock(), device_class
         self.repository, self.shelf = UpdateRepository(), Shelf()
         self.source, self.fleet = Source(), Fleet()
         self.waves: Waves | None = None
@@ -226,7 +226,7 @@ class UpdatedBox:
         self.factory = write_bundle(folder / "factory", "factory")
         self.generations.install(self.factory)
         self.voice = Voice(lambda: self.current)
-        self.facts = Facts(device_class=CLASS, memory_mb=8000, app="0.1.0")
+        self.facts = Facts(device_class=device_class, memory_mb=8000, app="0.1.0")
         self.lock_file = folder / "hold"
         self.restart()
 
@@ -242,18 +242,24 @@ class UpdatedBox:
 
     def publish(self, marker: str, counter: int, **changes: object) -> str:
         """A signed release of a tiny bundle; its target."""
+        target = self.prepare(marker, counter, **changes)
+        self.repository.publish(self.device_class)
+        return target
+
+    def prepare(self, marker: str, counter: int, **changes: object) -> str:
+        """As ``publish``, but it is to be signed with what is published next."""
         bundle = write_bundle(self.folder / f"bundle-{marker}", marker)
         self.shelf.add(bundle)
         contents = [c.model_dump(mode="json") for c in release_of(bundle).contents]
         name = f"1.{counter}"
-        target = self.repository.release(CLASS, name, counter, contents=contents, **changes)
-        self.repository.publish(CLASS)
         Bundle.open(bundle)
-        return target
+        return self.repository.release(
+            self.device_class, name, counter, contents=contents, **changes
+        )
 
     def roll_out(self, counter: int, **changes: object) -> None:
         """Sign that a release is rolled out."""
-        self.repository.rollout(CLASS, f"1.{counter}", counter, **changes)
+        self.repository.rollout(self.device_class, f"1.{counter}", counter, **changes)
         self.repository.publish("rollout")
 
     def by_waves(self) -> None:
@@ -273,7 +279,7 @@ class UpdatedBox:
         """The updater begins again with what is on disk."""
         device = Device(self.folder / "trust", self.repository)
         trust = device.trust()
-        self.trusted = Trusted(trust, lambda: nullcontext(trust), CLASS)
+        self.trusted = Trusted(trust, lambda: nullcontext(trust), self.device_class)
         self.agent = Agent(self._parts())
         self.agent.resume()
 
@@ -300,7 +306,7 @@ class UpdatedBox:
             generations=self.generations,
             voice=self.voice,
             fleet=self.fleet,
-            device_class=CLASS,
+            device_class=self.device_class,
             deferral=self.folder / "ota" / "deferral.json",
             lock_file=self.lock_file,
             hours=Hours(),
