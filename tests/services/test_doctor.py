@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from services.doctor import Finding, examine, main
+from services.doctor import Finding, check_bundle, examine, main
 from services.exit_codes import ExitCode
 from services.home.embedded_broker import EmbeddedBroker
 from services.local_socket import SocketServer
+from services.settings import Settings
 from services.voice.trial.words import VoiceState
 from tests.support.tiny_bundle import write_bundle
 
@@ -64,11 +65,12 @@ def test_a_makeshift_that_answers_in_place_of_the_bundle_is_told(tmp_path: Path)
     config = write_settings(tmp_path, 1, write_bundle(tmp_path / "bundle"))
     updates = f'repository = "https://updates.example"\nvoice_socket = "{tmp_path}/voice.sock"\n'
     config.write_text(config.read_text("utf-8") + f"[ota]\n{updates}", "utf-8")
-    assert findings(config)["bundle"].status == "ok", "the voice daemon does not run"
+    settings = Settings.load(config)
+    assert check_bundle(settings).status == "ok", "the voice daemon does not run"
     for safe, status in ((True, "warn"), (False, "ok")):
         says = VoiceState(safe_mode=safe).model_dump(mode="json")
         server = SocketServer(tmp_path / "voice.sock", lambda question, says=says: says)
-        assert findings(config)["bundle"].status == status
+        assert check_bundle(settings).status == status
         server.close()
 
 
