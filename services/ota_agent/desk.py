@@ -82,12 +82,11 @@ class AgentDesk:
     def status(self) -> dict[str, Any]:
         agent = self._agent
         done, total = agent.progress
-        deferral = agent.deferral()
         return described(self._read(), self._generations) | {
             "running": True,
             "bytes": {"here": done, "all": total},
             "waits": agent.waits or None,
-            "deferred_until": deferral.until or None,
+            "deferred_until": agent.deferred_until(),
             "fault": agent.undone or agent.unanswered or None,
             "asked": agent.polled.isoformat(timespec="seconds") if agent.polled else None,
         }

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +21,7 @@ from ota.rollout.source import Assignment
 from ota.rollout.waves import Standing, not_yet
 from services.local_socket import SocketError
 from services.ota_agent.plans import awaited
+from services.ota_agent.soaking import Soak
 from services.ota_agent.trusted import AcceptedRelease, Trusted
 from services.ota_agent.work import Cancel
 from services.voice.trial.words import Proof, VoiceState
@@ -70,6 +72,8 @@ class Means:
     """Whether update server or broker can be reached: else no later release could come."""
     proved: Callable[[Update, Proof], None] = lambda update, proof: None
     fetched: Callable[[int, int], None] = lambda done, total: None
+    soaked: Callable[[Update, float], None] = lambda update, seconds: None
+    """Keeps how long the soak has lasted."""
     clock: Callable[[], float] = time.monotonic
 
 
@@ -102,6 +106,7 @@ class Effects:
         self._m.accepted.keep(release)
         known: dict[str, str | int]
         known = {"release": release.release, "counter": release.counter, "size": release.size}
+        known["notes"] = release.notes
         return Result(Outcome.DONE, learnt=known)
 
     def _fetch(self, update: Update, cancel: Cancel) -> Result:
@@ -232,12 +237,13 @@ class Effects:
 
     def _soak(self, update: Update, cancel: Cancel) -> Result:
         release = self._m.accepted.read(update.target)
-        begun = last = self._m.clock()
+        soak = Soak(update.soaked_s, partial(self._m.soaked, update))
+        last = self._m.clock()
         while True:
             try:
                 state = self._m.voice.look()
                 last = self._m.clock()
-                result = _soaked(release.gate, state, update, last - begun)
+                result = _soaked(release.gate, state, update, soak.answered(last))
             except SocketError:
                 result = None
                 if self._m.clock() - last > 10 * GONE_S:

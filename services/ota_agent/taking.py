@@ -48,6 +48,8 @@ def by_owner(ledger: Ledger, wanted: Assignment) -> Ledger:
 
 
 def _may_begin(ledger: Ledger, wanted: Assignment, rested: bool) -> bool:
+    if any(report.action == wanted.action for report in ledger.unsent):
+        return False  # it has ended here, and the source does not know yet
     last = ledger.update
     if last is None or (last.action, last.target) != (wanted.action, wanted.target):
         return True

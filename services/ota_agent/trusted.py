@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ota.errors import Reason, StoreError, TrustError
+from ota.errors import OtaError, Reason, StoreError, TrustError
 from ota.release import MAX_RELEASE_BYTES, Release
 from ota.rollout.rollout import Rollout
+from ota.rollout.waves import leads_on
 from ota.storage import Disk, Storage, replace_file
 from ota.trust.client import Trust
+
+log = logging.getLogger(__name__)
 
 FILE_NAME = "release.json"
 
@@ -28,7 +32,10 @@ class Vouched:
 
 
 class Trusted:
-    """One view of the repository at a time; a second caller waits for the first."""
+    """One view of the repository at a time; a second caller waits for the first.
+
+    What is only read from the floor waits for nobody: its file is replaced whole.
+    """
 
     def __init__(
         self, here: Trust, reaching: Callable[[], AbstractContextManager[Trust]], device_class: str
@@ -40,6 +47,7 @@ class Trusted:
         """
         self._lock = threading.Lock()
         self._here, self._reaching, self._class = here, reaching, device_class
+        self._offered: Release | None = None
 
     def vouch(self, target: str) -> Vouched:
         """Fetch what is newest, and the release that a target names.
@@ -58,7 +66,29 @@ class Trusted:
         """The newest roll-out of this device's class. Raises as ``vouch``."""
         with self._lock, self._reaching() as trust:
             trust.refresh()
-            return trust.rollout(self._class)
+            rollout = trust.rollout(self._class)
+            self._offered = self._named(trust, rollout)
+            return rollout
+
+    def newest(self) -> str | None:
+        """Target of the newest roll-out. Raises as ``vouch``."""
+        found = self.rollout()
+        return found.target if found else None
+
+    def offered(self) -> Release | None:
+        """What the roll-out that was fetched last leads to, its wave open or not; no network."""
+        return self._offered
+
+    def _named(self, trust: Trust, rollout: Rollout | None) -> Release | None:
+        """The release of a roll-out, where the owner could have it. The roll-out stands without."""
+        floor = trust.floor().releases.get(self._class, 0)
+        if rollout is None or not leads_on(rollout, floor):
+            return None
+        try:
+            return trust.release(rollout.target)
+        except OtaError as error:
+            log.warning("not offered", extra={"reason": str(error)[:300]})
+            return None
 
     def committed(self, release: Release) -> None:
         """Raise the floor. Raises as ``vouch``."""
@@ -66,14 +96,12 @@ class Trusted:
             self._here.committed(release)
 
     def running(self) -> int | None:
-        """Counter of the newest release that was committed here."""
-        with self._lock:
-            return self._here.floor().releases.get(self._class)
+        """Counter of the newest release that was committed here. Raises StoreError."""
+        return self._here.floor().releases.get(self._class)
 
     def versions(self) -> tuple[int | None, int | None]:
-        """Of the newest root and timestamp that were verified here."""
-        with self._lock:
-            floor = self._here.floor()
+        """Of the newest root and timestamp that were verified here. Raises StoreError."""
+        floor = self._here.floor()
         seen = floor.roles.get("timestamp")
         return floor.root or None, seen.version if seen else None
 

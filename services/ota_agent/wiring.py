@@ -74,7 +74,7 @@ def open_agent(settings: Settings) -> Iterator[Agent]:
         journal=journal,
         worker=lambda agent: _worker(settings, agent, device, trusted, generations, fleet),
         source=source,
-        rollouts=_Rollouts(trusted),
+        rollouts=trusted,
         generations=generations,
         voice=VoiceLink(ota.voice_socket),
         fleet=fleet,
@@ -97,18 +97,6 @@ def open_agent(settings: Settings) -> Iterator[Agent]:
         server.close()
         if isinstance(fleet, FleetStatus):
             fleet.stop()
-
-
-class _Rollouts:
-    """See ``agent.Rollouts``."""
-
-    def __init__(self, trusted: Trusted) -> None:
-        self._trusted = trusted
-        self.running = trusted.running
-
-    def newest(self) -> str | None:
-        found = self._trusted.rollout()
-        return found.target if found else None
 
 
 def _trusted(ota: Ota) -> Trusted:
@@ -196,6 +184,7 @@ def _worker(
         reachable=reachable,
         proved=proved,
         fetched=fetched,
+        soaked=agent.soaked,
     )
     return ThreadedWorker(Effects(means).do)
 
