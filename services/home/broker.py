@@ -113,19 +113,20 @@ class BrokerLink:
         status_topic: str | None = None,
         large: Mapping[str, int] | None = None,
         read_qos: int = QOS,
-        on_denied: Callable[[str], None] = lambda topic: None,
+        on_answered: Callable[[str, bool], None] = lambda topic, allowed: None,
     ) -> None:
         """
         Args:
             large: topics on which more than ``MAX_PAYLOAD_BYTES`` are read, and how many.
             read_qos: 0 for who may miss a message: a broker holds at most so many back for QoS 1
                 (mosquitto: 1 000) and drops the rest, retained ones of a large fleet among them.
-            on_denied: told the topic of a message that the broker did not let through, on the
-                network thread.
+            on_answered: told the topic of each message that the broker has taken and whether it
+                lets it through (in 3.1.1 it always says so), on the network thread or, before
+                ``publish`` returns, on its caller's. Not told of ``status_topic``.
         """
         self.address = address
         self._read_qos = read_qos
-        self._on_denied = on_denied
+        self._on_answered = on_answered
         self._denied = Denied(f"{address.host}:{address.port}")
         self._large = dict(large or {})
         self._on_message = on_message
@@ -187,7 +188,7 @@ class BrokerLink:
     def stop(self) -> None:
         """Say ``offline``, disconnect, end the network thread."""
         if self._status_topic and self.connected:
-            info = self._client.publish(self._status_topic, b"offline", QOS, retain=True)
+            info = self._say(self._client, self._status_topic, b"offline")
             try:
                 info.wait_for_publish(1.0)
             except (RuntimeError, ValueError):
@@ -242,8 +243,18 @@ class BrokerLink:
             raise BrokerUnreachable("the connection to the MQTT broker has just broken")
         if rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise PublishFailed(f"cannot publish: {paho.error_string(rc)}")
-        if self._denied.published(info.mid, topic):
-            self._guarded(lambda: self._on_denied(topic))
+        allowed = self._denied.published(info.mid, topic)
+        if allowed is not None:
+            self._answered(topic, allowed)
+
+    def _say(self, client: paho.Client, topic: str, status: bytes) -> paho.MQTTMessageInfo:
+        info = client.publish(topic, status, QOS, retain=True)
+        self._denied.published(info.mid, topic)
+        return info
+
+    def _answered(self, topic: str, allowed: bool) -> None:
+        if topic != self._status_topic:
+            self._guarded(lambda: self._on_answered(topic, allowed))
 
     # --- paho's thread -----------------------------------------------------------------------
 
@@ -306,7 +317,7 @@ class BrokerLink:
             self._state, self._why = LinkState.CONNECTED, "connected"
             self._changed.notify_all()
         if self._status_topic:
-            client.publish(self._status_topic, b"online", QOS, retain=True)
+            self._say(client, self._status_topic, b"online")
         self._tell()
 
     def _connect_failed(self, _client: paho.Client, _data: object) -> None:
@@ -341,9 +352,9 @@ class BrokerLink:
     def _acknowledged(
         self, _client: paho.Client, _data: object, mid: int, reason: ReasonCode, _p: object
     ) -> None:
-        topic = self._denied.acknowledged(mid, reason)
-        if topic is not None:
-            self._guarded(lambda: self._on_denied(topic))
+        answer = self._denied.acknowledged(mid, reason)
+        if answer is not None:
+            self._answered(*answer)
 
     def _subscribed(
         self, _client: paho.Client, _data: object, mid: int, reasons: list[ReasonCode], _p: object

@@ -4,7 +4,8 @@
 says that it is so. It blocks its caller for at most the time-out; a thread of the home rings the
 timers. What is risky is not done on one sentence: ``execute`` asks, ``confirm`` takes the answer.
 
-Limits: a device without a state topic can never be confirmed and is reported as ``sent``.
+Limits: a device without a state topic can never be confirmed and is reported as ``sent`` once the
+broker has taken the command.
 """
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
@@ -17,14 +15,14 @@ NO = ReasonCode(PacketTypes.PUBACK, "Not authorized")
 
 def test_a_message_is_denied_before_or_after_its_number_is_noted() -> None:
     denied = Denied("house:1883")
-    assert not denied.published(1, "lamp/set")
-    assert denied.acknowledged(1, NO) == "lamp/set"
+    assert denied.published(1, "lamp/set") is None
+    assert denied.acknowledged(1, NO) == ("lamp/set", False)
     assert denied.acknowledged(2, NO) is None
-    assert denied.published(2, "lock/set")
+    assert denied.published(2, "lock/set") is False
     assert denied.acknowledged(3, YES) is None
-    assert not denied.published(3, "fan/set")
-    assert not denied.published(4, "fan/set")
-    assert denied.acknowledged(4, NOBODY) is None
+    assert denied.published(3, "fan/set") is True
+    assert denied.published(4, "fan/set") is None
+    assert denied.acknowledged(4, NOBODY) == ("fan/set", True)
 
 
 def test_it_is_logged_once_for_each_topic_and_not_for_ever(
