@@ -24,7 +24,7 @@ from services.home.confirm import Confirmation
 from services.home.desk import Desk, Ringing
 from services.home.devices import Devices
 from services.home.entities import Entity
-from services.home.functions import VOLUMES, answer
+from services.home.functions import answer
 from services.home.home_map import HomeMap
 from services.home.resolver import DEVICE_CALLS, Resolution, current_resolution, resolve
 from services.home.safety import Safety, Verdict
@@ -32,6 +32,7 @@ from services.home.step import Step
 from services.home.timers import Timers
 from services.home.undo import READS, Done, History, plan
 from services.language.calls import Call
+from services.language.functions import VOLUMES
 from services.language.homeview import HomeView
 from services.language.outcome import DeviceResult, Outcome
 
