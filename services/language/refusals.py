@@ -11,7 +11,7 @@ Replies = tuple[str, ...]
 
 def refused(call: Call, why: str) -> Replies:
     """Spoken sentences for a refusal of the resolver, the plainest first; empty for other words."""
-    unnamed = {None: "this room", EVERYWHERE: "the house"}
+    unnamed: dict[object, str] = {None: "this room", EVERYWHERE: "the house"}
     here = room(call) or unnamed.get(call.args.get("area"), "that room")
     storey = floor(call) or "that floor"
     told: dict[str, Replies] = {
