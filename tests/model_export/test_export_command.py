@@ -12,8 +12,8 @@ from onnx import numpy_helper
 
 from device.bundle import Bundle
 from device.engine.onnx_cpu import OnnxCpuEngine
+from device.speech.tokenizer import codes_of
 from model_export.commands.export import bars, read_speech
-from model_export.families.linnet_mini.export import codes_of
 from model_export.onnx_graph import ExportError
 from services.cli import main
 from services.exit_codes import ExitCode

@@ -20,7 +20,7 @@ from device.bundle import Bundle, Hardware, ManifestHead, Schedule, SelfTest
 from device.engine.contract import Array, Engine
 from device.engine.onnx_cpu import OnnxCpuEngine
 from device.speech.language_model import LanguageModel
-from device.speech.tokenizer import SpeechTokenizer
+from device.speech.tokenizer import codes_of
 from device.speech_activity import last_voiced
 from model_export.families.glm import GlmConfig
 from model_export.families.glm_graph import export_glm
@@ -284,13 +284,6 @@ class _Job:
         recorder = Recorder(engine)
         recorder.run({"mel": mel, "pitch": pitch}, engine.new_state(1))
         return recorder.feeds
-
-
-def codes_of(engine: Engine, pcm: Floats) -> list[int]:
-    """An utterance as codes, streamed."""
-    tokenizer = SpeechTokenizer(engine)
-    blocks = tokenizer.hear(pcm) + tokenizer.finish()
-    return [int(code) for block in blocks for code in block.codes]
 
 
 def without_silence(recording: Path) -> Floats:
