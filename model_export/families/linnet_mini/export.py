@@ -41,8 +41,9 @@ from services.language.vocabulary import Vocabulary
 
 Floats = npt.NDArray[np.float32]
 LM_MAX_LEN = GlmConfig(vocab=64).max_len
-MODEL_CARD = Path("docs/model_card.md")
-GATE = Path("services/demo/recordings/bed-light.wav")
+_ROOT = Path(__file__).parents[3]
+MODEL_CARD = _ROOT / "docs/model_card.md"
+GATE = _ROOT / "services/demo/recordings/bed-light.wav"
 """What a release has to answer on each device before it is kept: wake word, then a command."""
 GATE_CALL = 'HassTurnOn {"name": "bed light"}'
 MARGIN = 2400  # samples of silence that stay around it
@@ -160,17 +161,19 @@ def export(
     """Write the bundle; finished parts wait beside it, so an interrupted export goes on.
 
     Raises:
-        ExportError: a gate or the lint refuses a part, or there is no speech.
+        ExportError: a gate or the lint refuses a part, or there is no speech, or not that which a
+            release has to answer.
     """
     if not speech.pcm:
         raise ExportError("linnet-mini: needs speech to calibrate on; give some")
+    asked = without_silence(GATE)  # now, and not after minutes
     job = _Job(checkpoints, speech, precision, smooth, bars or {})
     place = Workplace(out)
     made = {}
     for number, name in enumerate(RECIPES, 1):
         made[name], kept = place.part(name, job.made_of(name), job.makers[name])
         said(f"[{number}/{len(RECIPES)}] {name}{': finished before, kept' if kept else ''}")
-    bundle = _packed(made, checkpoints.vocabulary, speech.pcm[0], version, place.root, out)
+    bundle = _packed(made, checkpoints.vocabulary, speech.pcm[0], asked, version, place.root, out)
     place.clear()
     return bundle
 
@@ -287,8 +290,15 @@ class _Job:
 
 
 def without_silence(recording: Path) -> Floats:
-    """A recording at 16 kHz but for the silence around it: devices hear it at real pace, often."""
-    pcm, _ = soundfile.read(recording, dtype="float32")
+    """A recording at 16 kHz but for the silence around it: devices hear it at real pace, often.
+
+    Raises:
+        ExportError: it cannot be read.
+    """
+    try:
+        pcm, _ = soundfile.read(recording, dtype="float32")
+    except soundfile.SoundFileError as error:
+        raise ExportError(f"{recording}: what a release has to answer cannot be read") from error
     first, last = len(pcm) - last_voiced(pcm[::-1]), last_voiced(pcm)
     return np.asarray(pcm[max(0, first - MARGIN) : last + MARGIN], np.float32)
 
@@ -298,8 +308,8 @@ def _rename(path: Path, to: Path) -> None:
 
 
 def _packed(
-    made: Mapping[str, Made], vocabulary: Path, utterance: Floats, version: str, work: Path,
-    out: Path,
+    made: Mapping[str, Made], vocabulary: Path, utterance: Floats, asked: Floats, version: str,
+    work: Path, out: Path,
 ) -> Bundle:  # fmt: skip
     wav = work / "self_test.wav"
     soundfile.write(wav, utterance, 16_000, subtype="PCM_16")
@@ -310,12 +320,10 @@ def _packed(
     )
     self_test = SelfTest(file=wav.name, tokens=tuple(codes_of(engine, heard)))
     figures = {k: v for item in made.values() for k, v in item.figures.items()}
-    files = {"vocabulary": vocabulary, "self_test": wav}
-    if MODEL_CARD.is_file():
+    files = {"vocabulary": vocabulary, "self_test": wav, "gate": work / "gate.wav"}
+    soundfile.write(files["gate"], asked, 16_000, subtype="PCM_16")
+    if MODEL_CARD.is_file():  # an installed package is without it
         files["model_card"] = MODEL_CARD
-    if GATE.is_file():
-        files["gate"] = work / "gate.wav"
-        soundfile.write(files["gate"], without_silence(GATE), 16_000, subtype="PCM_16")
     parts = {name: item.source() for name, item in made.items()}
     return pack(out, head(version, self_test, figures), parts, files, replace=True)
 
