@@ -108,6 +108,10 @@ def test_the_built_in_model_is_made_from_the_kept_weights(tmp_path, monkeypatch)
             else:
                 atol = 1e-3 * np.abs(values).max(initial=0)
                 np.testing.assert_allclose(found[each], values, atol=atol)
+    figures = [
+        {k for k in m.evaluation if k[:5] == "gate."} for m in (made.manifest, shipped.manifest)
+    ]
+    assert figures[0] == figures[1] != set()
     assert made.manifest.self_test is not None
     heard, _ = soundfile.read(made.file("self_test"), dtype="float32")
     codes = codes_of(OnnxCpuEngine(made.part("tokenizer")), heard)

@@ -10,6 +10,7 @@ import hashlib
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from device.engine.onnx_cpu import OnnxCpuEngine
 from device.speech.language_model import LanguageModel
 from device.speech.tokenizer import codes_of
 from device.speech_activity import last_voiced
+from model_export import gates
 from model_export.families.glm import GlmConfig
 from model_export.families.glm_graph import export_glm
 from model_export.families.linnet_mini.decoder_graphs import export_speech_decoder, export_vocoder
@@ -29,7 +31,7 @@ from model_export.families.linnet_mini.speech_decoder import SpeechDecoder
 from model_export.families.linnet_mini.tokenizer_graph import export_tokenizer
 from model_export.families.linnet_mini.vocoder import Vocoder
 from model_export.gates import Gate
-from model_export.onnx_graph import ExportError
+from model_export.onnx_graph import ExportError, load
 from model_export.pack import pack
 from model_export.parts import Form, Recipe, make_part, unpacked
 from model_export.training.decoder_trainer import load_weights
@@ -171,11 +173,31 @@ def export(
     place = Workplace(out)
     made = {}
     for number, name in enumerate(RECIPES, 1):
-        made[name], kept = place.part(name, job.made_of(name), job.makers[name])
+        made[name], kept = place.part(name, job.made_of(name), partial(job.make, name))
         said(f"[{number}/{len(RECIPES)}] {name}{': finished before, kept' if kept else ''}")
     bundle = _packed(made, checkpoints.vocabulary, speech.pcm[0], asked, version, place.root, out)
     place.clear()
     return bundle
+
+
+def gate_figures(bundle: Bundle, checkpoints: Checkpoints, speech: Speech) -> dict[str, float]:
+    """How far the rounded parts of a bundle are from the float graphs of their checkpoints.
+
+    For a bundle whose figures were lost; an export measures them itself.
+
+    Raises:
+        GateFailed: further than may be.
+    """
+    job, figures = _Job(checkpoints, speech, "fp32", None, {}), dict[str, float]()
+    for name, part in bundle.manifest.parts.items():
+        gate = RECIPES[name].gate
+        if part.precision == "fp32" or gate is None:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            path, feeds = job.exact(name, Path(folder))
+            value = gates.measured(load(path), load(bundle.part(name).path), feeds, gate)
+        figures |= gates.judged(name, gate, value)
+    return figures
 
 
 class _Job:
@@ -185,9 +207,13 @@ class _Job:
     ) -> None:  # fmt: skip
         self.checkpoints, self.speech, self.smooth, self.bars = checkpoints, speech, smooth, bars
         self.forms = FORMS[precision]
-        self.makers: Mapping[str, Callable[[Path], Made]] = {
+        self.writers: Mapping[str, Callable[[Path], None]] = {
             "tokenizer": self._tokenizer, "lm": self._lm,
             "speech_decoder": self._decoder, "vocoder": self._vocoder,
+        }  # fmt: skip
+        self.feeders: Mapping[str, Callable[[Engine], list[dict[str, Array]]]] = {
+            "tokenizer": self._hear, "lm": self._read,
+            "speech_decoder": self._say, "vocoder": self._sound,
         }  # fmt: skip
 
     def made_of(self, name: str) -> str:
@@ -203,42 +229,37 @@ class _Job:
             digest.update(pcm.tobytes())
         return digest.hexdigest()
 
-    def _make(
-        self,
-        name: str,
-        folder: Path,
-        export: Callable[[Path], None],
-        feeds: Callable[[Engine], list[dict[str, Array]]],
-    ) -> Made:
+    def make(self, name: str, folder: Path) -> Made:
         """Export once; what the float graph is fed decides the ranges of the rounded one."""
-        path = folder / "float.onnx"
-        export(path)
-        engine = OnnxCpuEngine(unpacked(name, path, "fp32", RECIPES[name].profile))
+        path, feeds = self.exact(name, folder)
         smooth = self.smooth if self.forms[name] == "w8a8" else None
         return make_part(
-            name, folder, lambda to: _rename(path, to), self.forms[name], RECIPES[name],
-            feeds(engine), smooth=smooth, bar=self.bars.get(name),
+            name, folder, lambda to: _rename(path, to), self.forms[name], RECIPES[name], feeds,
+            smooth=smooth, bar=self.bars.get(name),
         )  # fmt: skip
 
-    def _tokenizer(self, folder: Path) -> Made:
-        model = load_tokenizer(self.checkpoints.tokenizer)
-        return self._make("tokenizer", folder, lambda to: export_tokenizer(model, to), self._hear)
+    def exact(self, name: str, folder: Path) -> tuple[Path, list[dict[str, Array]]]:
+        """The float graph of a part, and what it is fed of the speech."""
+        path = folder / "float.onnx"
+        self.writers[name](path)
+        engine = OnnxCpuEngine(unpacked(name, path, "fp32", RECIPES[name].profile))
+        return path, self.feeders[name](engine)
 
-    def _lm(self, folder: Path) -> Made:
-        model = load_lm(self.checkpoints.lm)
-        return self._make("lm", folder, lambda to: export_glm(model, to), self._read)
+    def _tokenizer(self, to: Path) -> None:
+        export_tokenizer(load_tokenizer(self.checkpoints.tokenizer), to)
 
-    def _decoder(self, folder: Path) -> Made:
+    def _lm(self, to: Path) -> None:
+        export_glm(load_lm(self.checkpoints.lm), to)
+
+    def _decoder(self, to: Path) -> None:
         model = SpeechDecoder()
         load_weights(model, self.checkpoints.decoder)
-        return self._make(
-            "speech_decoder", folder, lambda to: export_speech_decoder(model, to), self._say
-        )
+        export_speech_decoder(model, to)
 
-    def _vocoder(self, folder: Path) -> Made:
+    def _vocoder(self, to: Path) -> None:
         model = Vocoder()
         load_weights(model, self.checkpoints.vocoder)
-        return self._make("vocoder", folder, lambda to: export_vocoder(model, to), self._sound)
+        export_vocoder(model, to)
 
     def _hear(self, engine: Engine) -> list[dict[str, Array]]:
         """What the tokenizer is fed while it streams the utterances."""
@@ -266,10 +287,7 @@ class _Job:
         """What the float tokenizer hears; worked out again when its part was kept."""
         if not self.speech.codes:
             with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder) / "tokenizer.onnx"
-                export_tokenizer(load_tokenizer(self.checkpoints.tokenizer), path)
-                engine = OnnxCpuEngine(unpacked("tokenizer", path, "fp32", PROFILES["tokenizer"]))
-            self._hear(engine)
+                self.exact("tokenizer", Path(folder))
         return self.speech.codes
 
     def _say(self, engine: Engine) -> list[dict[str, Array]]:
