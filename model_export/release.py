@@ -64,6 +64,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("bundles/linnet_mini-en"))
     parser.add_argument("--version", default="0.1.0")
     parser.add_argument("--weights", type=Path, help="folder to keep the checkpoints' weights in")
+    parser.add_argument(
+        "--scales-of", type=Path, metavar="BUNDLE", help="keep its scales, for small deltas"
+    )
     parser.add_argument("--annotate", type=Path, metavar="FACTS", help="only pack --out again")
     parser.add_argument("--gate", type=Path, metavar="WEIGHTS", help="only pack --out again")
     args = parser.parse_args()
@@ -78,19 +81,24 @@ def main() -> None:
         base / "tokenizer/checkpoint.pt", base / "lm/checkpoint.pt", base / "t2m",
         base / "vocoder_t2m", base / "ranks.tiktoken", base / "corpus", base / "codes",
     )  # fmt: skip
-    release(sources, args.version, args.out, base / "bundle-fp32")
+    earlier = Bundle.open(args.scales_of) if args.scales_of is not None else None
+    release(sources, args.version, args.out, base / "bundle-fp32", earlier)
     if args.weights is not None:
         keep_weights(sources, args.weights)
 
 
-def release(sources: Sources, version: str, out: Path, out_fp32: Path) -> Bundle:
+def release(
+    sources: Sources, version: str, out: Path, out_fp32: Path, scales_of: Bundle | None = None
+) -> Bundle:
     """Pack the fp32 bundle and the INT8 one from the same speech; returns the latter."""
     checkpoints = Checkpoints(
         sources.tokenizer, sources.lm, sources.decoder, sources.vocoder, sources.vocabulary
     )
     speech = Speech(_utterances(sources.corpus, CALIBRATION_CLIPS), _prompts(sources))
     export(checkpoints, speech, out_fp32, precision="fp32", version=version)
-    return export(checkpoints, speech, out, precision="int8", version=version)
+    return export(
+        checkpoints, speech, out, precision="int8", version=version, scales_of=scales_of, said=print
+    )
 
 
 def keep_weights(sources: Sources, folder: Path) -> None:

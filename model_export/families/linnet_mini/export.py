@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 import soundfile
 
 from device.bundle import Bundle, Hardware, ManifestHead, Schedule, SelfTest
@@ -158,9 +159,14 @@ def export(
     version: str = "0.1.0",
     smooth: float | None = None,
     bars: Mapping[str, float] | None = None,
+    scales_of: Bundle | None = None,
     said: Callable[[str], None] = lambda line: None,
 ) -> Bundle:
     """Write the bundle; finished parts wait beside it, so an interrupted export goes on.
+
+    Args:
+        scales_of: an earlier release; its weights' scales are kept where they serve, so that a
+            delta to it is small.
 
     Raises:
         ExportError: a gate or the lint refuses a part, or there is no speech, or not that which a
@@ -169,7 +175,7 @@ def export(
     if not speech.pcm:
         raise ExportError("linnet-mini: needs speech to calibrate on; give some")
     asked = without_silence(GATE)  # now, and not after minutes
-    job = _Job(checkpoints, speech, precision, smooth, bars or {})
+    job = _Job(checkpoints, speech, precision, smooth, bars or {}, scales_of, said)
     place = Workplace(out)
     made = {}
     for number, name in enumerate(RECIPES, 1):
@@ -203,8 +209,10 @@ def gate_figures(bundle: Bundle, checkpoints: Checkpoints, speech: Speech) -> di
 class _Job:
     def __init__(
         self, checkpoints: Checkpoints, speech: Speech, precision: str, smooth: float | None,
-        bars: Mapping[str, float],
+        bars: Mapping[str, float], scales_of: Bundle | None = None,
+        said: Callable[[str], None] = lambda line: None,
     ) -> None:  # fmt: skip
+        self.scales_of, self.said = scales_of, said
         self.checkpoints, self.speech, self.smooth, self.bars = checkpoints, speech, smooth, bars
         self.forms = FORMS[precision]
         self.writers: Mapping[str, Callable[[Path], None]] = {
@@ -224,6 +232,8 @@ class _Job:
             repr(self.bars.get(name)),
             self.checkpoints.stamp(),
         ]
+        if self.scales_of is not None:
+            facts.append(self.scales_of.manifest.parts[name].sha256)
         digest = hashlib.sha256("\n".join(facts).encode())
         for pcm in self.speech.pcm:
             digest.update(pcm.tobytes())
@@ -235,8 +245,11 @@ class _Job:
         smooth = self.smooth if self.forms[name] == "w8a8" else None
         return make_part(
             name, folder, lambda to: _rename(path, to), self.forms[name], RECIPES[name], feeds,
-            smooth=smooth, bar=self.bars.get(name),
+            smooth=smooth, bar=self.bars.get(name), earlier=self._earlier(name), said=self.said,
         )  # fmt: skip
+
+    def _earlier(self, name: str) -> onnx.ModelProto | None:
+        return None if self.scales_of is None else load(self.scales_of.part(name).path)
 
     def exact(self, name: str, folder: Path) -> tuple[Path, list[dict[str, Array]]]:
         """The float graph of a part, and what it is fed of the speech."""
