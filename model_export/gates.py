@@ -17,6 +17,7 @@ from device.engine.contract import NUMPY_TYPES, Array
 from model_export.calibrate import session
 from model_export.onnx_graph import ExportError, tensor_specs
 
+PREFIX = "gate."
 Measure = Literal["agreement", "top1", "l1", "snr_db"]
 AT_LEAST: Mapping[Measure, bool] = {"agreement": True, "top1": True, "l1": False, "snr_db": True}
 
@@ -54,7 +55,7 @@ def judged(part: str, gate: Gate, value: float, bar: float | None = None) -> dic
             f"part {part}: {gate.measure} of {gate.output} against float is {value:.4g}, {word} "
             f"than {limit:.4g}; choose another precision, or another bar with --gate {part}=…"
         )
-    stem = f"gate.{part}.{gate.measure}"
+    stem = f"{PREFIX}{part}.{gate.measure}"
     return {stem: round(value, 6), f"{stem}.bar": limit}
 
 

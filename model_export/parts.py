@@ -20,6 +20,8 @@ from model_export.workplace import Made, Profile
 
 Form = Literal["fp32", "fp16", "w8a8", "w8a8+fp16", "w8"]
 """How to store a part; after a plus, what the rest of it is computed in."""
+TOLD = 3
+"""Weights with scales of their own that are told by name."""
 PERCENT = 99.99  # of activation magnitudes that int8 keeps in range
 
 
@@ -56,6 +58,8 @@ def make_part(
     *,
     smooth: float | None = None,
     bar: float | None = None,
+    earlier: onnx.ModelProto | None = None,
+    said: Callable[[str], None] = lambda line: None,
 ) -> Made:
     """Export, round, judge against float and lint.
 
@@ -68,6 +72,8 @@ def make_part(
         feeds: sample inputs of the float graph, to calibrate on and to be judged by.
         smooth: SmoothQuant's alpha.
         bar: another bar than that of the recipe's gate.
+        earlier: the part as an earlier release has it, whose scales are kept where they serve.
+        said: told how many of them were.
 
     Raises:
         GateFailed: rounding spoilt it.
@@ -76,7 +82,9 @@ def make_part(
     path = folder / f"{name}.onnx"
     export(path)
     exact = load(path)
-    rounded, precision = _rounded(exact, form, recipe, feeds, smooth)
+    rounded, precision, kept = _rounded(exact, form, recipe, feeds, smooth, earlier)
+    if kept:
+        said(_told(name, kept))
     figures: dict[str, float] = {}
     if form != "fp32":
         onnx.save(rounded, path)
@@ -93,20 +101,32 @@ def _rounded(
     recipe: Recipe,
     feeds: Sequence[Mapping[str, Array]],
     smooth: float | None,
-) -> tuple[onnx.ModelProto, Precision]:
+    earlier: onnx.ModelProto | None,
+) -> tuple[onnx.ModelProto, Precision, Mapping[str, tuple[int, int]]]:
     precision: Precision = "fp32"
+    kept: Mapping[str, tuple[int, int]] = {}
     if form.startswith("w8"):
         mode: Mode = "w8a8" if form.startswith("w8a8") else "w8"
         precision = mode
-        model = quantize(
+        done = quantize(
             model, mode, feeds=feeds, percent=PERCENT, smooth=smooth,
-            exclude=recipe.float_weights, op_types=recipe.op_types,
-        ).model  # fmt: skip
+            exclude=recipe.float_weights, op_types=recipe.op_types, earlier=earlier,
+        )  # fmt: skip
+        model, kept = done.model, done.kept
     if form.endswith("fp16"):
         keep = _readers_of(model, recipe.exact)
         model = to_half(model, keep=keep, tables=recipe.tables, constant_only=recipe.constant_only)
         precision = "fp16" if precision == "fp32" else precision
-    return model, precision
+    return model, precision, kept
+
+
+def _told(name: str, kept: Mapping[str, tuple[int, int]]) -> str:
+    """``lm: 912 of 1024 scales kept; others in layer_0, layer_3``."""
+    old, all_of_them = (sum(counts) for counts in zip(*kept.values(), strict=True))
+    others = [weight for weight, (served, of) in kept.items() if served < of]
+    more = f" and {len(others) - TOLD} more" if len(others) > TOLD else ""
+    where = f"; others in {', '.join(others[:TOLD])}{more}" if others else ""
+    return f"{name}: {old} of {all_of_them} scales kept{where}"
 
 
 def _readers_of(model: onnx.ModelProto, patterns: Sequence[str]) -> list[str]:

@@ -48,6 +48,7 @@ from model_export.rounding import (
     Floats,
     Int8s,
     int4_blocks,
+    kept_scales,
     pack_int4,
     scale_of,
     to_codes,
@@ -62,11 +63,16 @@ DEFAULT_OPS = ("MatMul", "Gemm")
 
 @dataclass(frozen=True)
 class Quantized:
-    """The new model, the nodes that were quantised, and why the others were not."""
+    """The new model, the nodes that were quantised, and why the others were not.
+
+    Attributes:
+        kept: by weight, how many of its scales are those of the earlier graph, and of how many.
+    """
 
     model: onnx.ModelProto
     nodes: tuple[str, ...]
     skipped: Mapping[str, str]
+    kept: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 def quantize(
@@ -80,6 +86,7 @@ def quantize(
     exclude: Sequence[str] = (),
     op_types: Sequence[str] = DEFAULT_OPS,
     embeddings: Sequence[str] = (),
+    earlier: onnx.ModelProto | None = None,
 ) -> Quantized:
     """Quantise a float graph; the given model is left as it is.
 
@@ -94,6 +101,9 @@ def quantize(
         op_types: of MatMul, Gemm, Conv and ConvTranspose, those to quantise.
         embeddings: patterns of constant names; fp32 Gather tables to store as fp16. By name,
             because tables of sines and cosines are gathered too and must stay exact.
+        earlier: the same part of an earlier release, quantised. Int8 weights of the same name and
+            shape take its scales, channel by channel, where these serve them, so that a weight
+            that did not move keeps its code and a delta is small.
 
     Raises:
         ExportError: nothing to quantise, a pattern that fits nothing, no feeds, or an activation
@@ -108,7 +118,7 @@ def quantize(
     if mode == "w8a8" and smooth is not None:
         smoothed(work, feeds := list(feeds), smooth, exclude)
     wanted = {"MatMul" if op == "Gemm" else op for op in op_types}
-    job = _Job(work.graph, mode)
+    job = _Job(work.graph, mode, Constants(earlier.graph) if earlier is not None else None)
     targets, skipped = job.targets(wanted, exclude)
     if mode == "w8a8":
         names = list(dict.fromkeys(node.input[0] for node in targets))
@@ -118,7 +128,7 @@ def quantize(
         raise ExportError("quantisation: found nothing to quantise; check op types and exclusions")
     remove_unused(work.graph)
     helper.set_model_props(work, {**{p.key: p.value for p in model.metadata_props}, "quant": mode})
-    return Quantized(work, tuple(job.done), skipped)
+    return Quantized(work, tuple(job.done), skipped, job.kept)
 
 
 @dataclass
@@ -127,8 +137,10 @@ class _Job:
 
     graph: onnx.GraphProto
     mode: Mode
+    earlier: Constants | None = None
     ranges: Mapping[str, float] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)
+    kept: dict[str, tuple[int, int]] = field(default_factory=dict)
     _made: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -235,12 +247,34 @@ class _Job:
         others = tuple(index for index in range(values.ndim) if index != axis)
         kind = _float(self.constants.tensors[name].data_type)
         scale = scale_of(np.abs(values).max(axis=others), INT8, kind)
+        if self.earlier is not None:
+            scale = self._as_earlier(self.earlier, name, values, scale, axis)
         shape = [-1 if index == axis else 1 for index in range(values.ndim)]
         return [
             self._store(f"{name}__int8_{axis}", _codes(values, scale.reshape(shape))),
             self._store(f"{name}__scale_{axis}", scale),
             self._store(f"{name}__zero_{axis}", np.zeros(scale.shape, np.int8)),
         ]
+
+    def _as_earlier(
+        self,
+        earlier: Constants,
+        name: str,
+        values: npt.NDArray[np.float64],
+        own: Floats,
+        axis: int,
+    ) -> Floats:
+        """Own scales, but the earlier graph's in channels that these serve."""
+        codes, scales = (earlier.tensors.get(f"{name}__{x}_{axis}") for x in ("int8", "scale"))
+        self.kept[name] = (0, own.size)
+        if codes is None or scales is None or tuple(codes.dims) != values.shape:
+            return own
+        found = np.asarray(earlier.array(scales.name))
+        if (found.shape, found.dtype) != (own.shape, own.dtype):
+            return own
+        kept = kept_scales(values, own, found, axis)
+        self.kept[name] = (int(kept.sum()), own.size)
+        return np.where(kept, found, own)
 
     def _later(self, tensor: TensorProto, axis: int) -> list[str]:
         """Codes and scales that are worked out when the weight is read."""

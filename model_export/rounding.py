@@ -18,6 +18,7 @@ Floats = npt.NDArray[np.floating[Any]]
 Int8s = npt.NDArray[np.int8]
 INT8, INT4 = 127, 7
 BLOCK = 128
+WORSE = 1.5
 
 
 def scale_of(
@@ -36,6 +37,26 @@ def to_codes(values: npt.NDArray[Any], scale: npt.NDArray[Any], codes: int) -> I
     np.rint(rounded, out=rounded)
     np.clip(rounded, -codes, codes, out=rounded)
     return np.asarray(rounded.astype(np.int8), np.int8)
+
+
+def kept_scales(
+    values: npt.NDArray[np.float64], own: Floats, earlier: Floats, axis: int
+) -> npt.NDArray[np.bool_]:
+    """Channels of ``axis`` that an earlier release's scales serve nearly as well as their own.
+
+    Clipped or coarser, a channel's squared error may be ``WORSE`` times that of its own scale.
+    """
+    shape = [-1 if index == axis else 1 for index in range(values.ndim)]
+    others = tuple(index for index in range(values.ndim) if index != axis)
+
+    def error(scale: Floats) -> npt.NDArray[np.float64]:
+        wide = scale.astype(np.float64).reshape(shape)
+        found = np.square(to_codes(values, wide, INT8) * wide - values).sum(axis=others)
+        return np.asarray(found, np.float64)
+
+    sound = np.isfinite(earlier) & (earlier > 0)
+    usable = np.where(sound, earlier, own)
+    return np.asarray(sound & (error(usable) <= WORSE * error(own)), np.bool_)
 
 
 def int8_columns(weight: Floats, dtype: npt.DTypeLike = np.float32) -> tuple[Int8s, Floats]:

@@ -12,7 +12,6 @@ here either.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -168,7 +167,7 @@ def _turn(
         print(f"{say(Outcome(read.call, error=read.error)).text}: {read.question.text}")
         return
     if read.error is None or read.guessed:
-        print(f"  {read.call.name} {json.dumps(read.call.args)}")
+        print(f"  {read.call.line}")
     if read.error is not None:
         print(say(Outcome(read.call, error=read.error)).line)
         return
@@ -245,6 +244,6 @@ def _show(event: TimelineEvent) -> None:
     elif event.kind == "call":
         call = event.data["call"]
         if isinstance(call, Call):
-            print(f"  {call.name} {json.dumps(call.args)}", flush=True)
+            print(f"  {call.line}", flush=True)
     elif event.kind == "reply_text":
         print(event.data["text"], flush=True)

@@ -132,3 +132,12 @@ class GlmTokenizer:
             "mask": mask,
         }
         return self._engine.run(feeds, self._state)["codes"].astype(np.int64, copy=False)
+
+
+def codes_of(engine: Engine, *pieces: Floats) -> list[int]:
+    """What is heard in one utterance, float32[n] at 16 kHz in any pieces, as codes of 12.5 Hz."""
+    tokenizer, codes = GlmTokenizer(engine), list[int]()
+    for found in (*map(tokenizer.hear, pieces), tokenizer.finish()):
+        for heard in found:
+            codes[heard.first :] = heard.codes.tolist()
+    return codes

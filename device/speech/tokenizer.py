@@ -75,3 +75,10 @@ class SpeechTokenizer:
         out = self._engine.run(feeds, self._state)
         letters, behind = (out[name].astype(np.float32) for name in ("ctc", "ctc_post"))
         return Heard(out["codes"].astype(np.int64), letters, behind)
+
+
+def codes_of(engine: Engine, *pieces: Floats) -> list[int]:
+    """What is heard in one utterance, float32[n] at 16 kHz in any pieces, as codes of 12.5 Hz."""
+    tokenizer = SpeechTokenizer(engine)
+    heard = [each for pcm in pieces for each in tokenizer.hear(pcm)] + tokenizer.finish()
+    return [int(code) for each in heard for code in each.codes]

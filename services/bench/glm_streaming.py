@@ -29,7 +29,7 @@ from device.engine.contract import Array, Engine, State
 from device.speech.glm_flow import LONGEST, GlmFlow
 from device.speech.glm_releasing import Upstream
 from device.speech.glm_speaking import GlmVoice
-from device.speech.glm_tokenizer import GlmTokenizer
+from device.speech.glm_tokenizer import codes_of
 from device.speech.glm_vocoder import GlmVocoder
 from device.speech.harmonic_source import HOP
 from services.language import glm_prompt as prompt
@@ -193,9 +193,7 @@ def naive(model: Glm4Voice, meter: Meter, turns: Sequence[Asked]) -> list[Turn]:
     history = prompt.opening(v)
     for asked in turns:
         meter.begin()
-        tokenizer = GlmTokenizer(model.tokenizer)
-        found = [*tokenizer.hear(asked.pcm), *tokenizer.finish()]
-        codes = np.concatenate([heard.codes for heard in found]).tolist()
+        codes = codes_of(model.tokenizer, asked.pcm)
         history += prompt.user_speech(v, codes) + prompt.reply_open(v)
         lm.cut(0)
         lm.read(history)

@@ -59,7 +59,7 @@ class Golden:
 
     def codes(self, engines: Engines, sound: str) -> list[int]:
         """What the tokenizer hears."""
-        return self.family.codes(engines, self.sounds[sound])
+        return self.family.codes(engines["tokenizer"], self.sounds[sound])
 
     def choices(self, engines: Engines, codes: Sequence[int]) -> list[int]:
         """What the language model expects most after each of the first codes."""

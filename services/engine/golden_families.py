@@ -9,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from device.engine.contract import Engine
+from device.speech import glm_tokenizer, tokenizer
 from device.speech.glm_flow import FlowEngines
 from device.speech.glm_speaking import GlmSpeaking, GlmVoice
-from device.speech.glm_tokenizer import GlmTokenizer
 from device.speech.speaking import Speaking, Voice
-from device.speech.tokenizer import SpeechTokenizer
 from services.language.glm_vocabulary import GlmVocabulary
 from services.language.vocabulary import Vocabulary
 
@@ -28,35 +27,22 @@ class FamilyTest:
 
     Attributes:
         vocabulary: of its language model.
-        codes: what its tokenizer hears in float32[n] at 16 kHz.
+        codes: what its tokenizer, the engine, hears in float32[n] at 16 kHz.
         sound: what its voice makes of codes; the third is how many codes there are.
         most: codes that are fed to language model and voice; None for all. The processor that a
             large model is compared with needs seconds for each.
     """
 
     vocabulary: type[Vocabulary]
-    codes: Callable[[Engines, Floats], list[int]]
+    codes: Callable[[Engine, Floats], list[int]]
     sound: Callable[[Engines, Sequence[int], int], Floats]
     most: int | None = None
-
-
-def _mini_codes(engines: Engines, pcm: Floats) -> list[int]:
-    tokenizer = SpeechTokenizer(engines["tokenizer"])
-    heard = tokenizer.hear(pcm) + tokenizer.finish()
-    return [int(code) for block in heard for code in block.codes]
 
 
 def _mini_sound(engines: Engines, codes: Sequence[int], pad: int) -> Floats:
     speaking = Speaking(Voice(engines["speech_decoder"], engines["vocoder"], pad))
     pieces = [speaking.say(codes[at : at + 5]) for at in range(0, len(codes), 5)]
     return np.concatenate([*pieces, speaking.finish()])
-
-
-def _glm_codes(engines: Engines, pcm: Floats) -> list[int]:
-    tokenizer, codes = GlmTokenizer(engines["tokenizer"]), list[int]()
-    for heard in (*tokenizer.hear(pcm), *tokenizer.finish()):
-        codes[heard.first :] = heard.codes.tolist()
-    return codes
 
 
 def _glm_sound(engines: Engines, codes: Sequence[int], _: int) -> Floats:
@@ -69,6 +55,6 @@ def _glm_sound(engines: Engines, codes: Sequence[int], _: int) -> Floats:
 
 
 FAMILIES: Mapping[str, FamilyTest] = {
-    "linnet_mini": FamilyTest(Vocabulary, _mini_codes, _mini_sound),
-    "glm_4_voice": FamilyTest(GlmVocabulary, _glm_codes, _glm_sound, most=20),
+    "linnet_mini": FamilyTest(Vocabulary, tokenizer.codes_of, _mini_sound),
+    "glm_4_voice": FamilyTest(GlmVocabulary, glm_tokenizer.codes_of, _glm_sound, most=20),
 }

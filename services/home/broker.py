@@ -7,7 +7,8 @@ Threads: paho owns one network thread. ``on_message`` and ``on_state`` run on it
 quick and must not call ``stop``. Every method may be called from any thread.
 
 MQTT 5 is spoken where the broker does, because only then it says that it does not let a message
-through. A broker that refuses it, or hangs up on it, is spoken to in 3.1.1 from then on.
+through. A broker that has never answered in it is spoken to in 3.1.1 from then on, when it refuses
+it, answers in another, or hangs up on it twice in a row. A refused password is an answer.
 
 Limits: QoS 1, clean sessions. A message that was not acknowledged when the connection broke is
 dropped, not sent late: a lamp must not move minutes after it was asked to. What the broker keeps
@@ -39,6 +40,10 @@ log = logging.getLogger(__name__)
 
 QOS = 1
 UNSUPPORTED_VERSION = 132
+UNREADABLE = 130
+"""What paho says where the broker's answer is not one of MQTT 5."""
+HANG_UPS = 2
+"""In a row without a word: one may be a broker that was just starting, or a cable."""
 MAX_PAYLOAD_BYTES = 256 * 1024
 """Anything larger is dropped before it is parsed."""
 MAX_QUEUED = 512
@@ -108,19 +113,20 @@ class BrokerLink:
         status_topic: str | None = None,
         large: Mapping[str, int] | None = None,
         read_qos: int = QOS,
-        on_denied: Callable[[str], None] = lambda topic: None,
+        on_answered: Callable[[str, bool], None] = lambda topic, allowed: None,
     ) -> None:
         """
         Args:
             large: topics on which more than ``MAX_PAYLOAD_BYTES`` are read, and how many.
             read_qos: 0 for who may miss a message: a broker holds at most so many back for QoS 1
                 (mosquitto: 1 000) and drops the rest, retained ones of a large fleet among them.
-            on_denied: told the topic of a message that the broker did not let through, on the
-                network thread.
+            on_answered: told the topic of each message that the broker has taken and whether it
+                lets it through (in 3.1.1 it always says so), on the network thread or, before
+                ``publish`` returns, on its caller's. Not told of ``status_topic``.
         """
         self.address = address
         self._read_qos = read_qos
-        self._on_denied = on_denied
+        self._on_answered = on_answered
         self._denied = Denied(f"{address.host}:{address.port}")
         self._large = dict(large or {})
         self._on_message = on_message
@@ -137,6 +143,7 @@ class BrokerLink:
         self._protocol = MQTTProtocolVersion.MQTTv5 if newer else MQTTProtocolVersion.MQTTv311
         self._settled = not newer
         """Whether it is known which protocol the broker speaks."""
+        self._hang_ups = 0
         # A name of its own per process: brokers close the older of two equal client ids.
         self._id = f"{name}-{os.getpid()}-{os.urandom(4).hex()}"
         self._client = self._make_client()
@@ -181,7 +188,7 @@ class BrokerLink:
     def stop(self) -> None:
         """Say ``offline``, disconnect, end the network thread."""
         if self._status_topic and self.connected:
-            info = self._client.publish(self._status_topic, b"offline", QOS, retain=True)
+            info = self._say(self._client, self._status_topic, b"offline")
             try:
                 info.wait_for_publish(1.0)
             except (RuntimeError, ValueError):
@@ -236,8 +243,18 @@ class BrokerLink:
             raise BrokerUnreachable("the connection to the MQTT broker has just broken")
         if rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise PublishFailed(f"cannot publish: {paho.error_string(rc)}")
-        if self._denied.published(info.mid, topic):
-            self._guarded(lambda: self._on_denied(topic))
+        allowed = self._denied.published(info.mid, topic)
+        if allowed is not None:
+            self._answered(topic, allowed)
+
+    def _say(self, client: paho.Client, topic: str, status: bytes) -> paho.MQTTMessageInfo:
+        info = client.publish(topic, status, QOS, retain=True)
+        self._denied.published(info.mid, topic)
+        return info
+
+    def _answered(self, topic: str, allowed: bool) -> None:
+        if topic != self._status_topic:
+            self._guarded(lambda: self._on_answered(topic, allowed))
 
     # --- paho's thread -----------------------------------------------------------------------
 
@@ -290,6 +307,7 @@ class BrokerLink:
         self._denied.forget()
         if reason.value == UNSUPPORTED_VERSION and self._fell_back(client):
             return
+        self._settled = True
         if reason.is_failure:
             self._set(LinkState.REFUSED, f"refused the connection: {str(reason).lower()}")
             return
@@ -297,13 +315,13 @@ class BrokerLink:
             # One step, so that a filter added meanwhile is neither lost nor a command sent deaf.
             self._send_subscriptions(list(self._filters))
             self._state, self._why = LinkState.CONNECTED, "connected"
-            self._settled = True
             self._changed.notify_all()
         if self._status_topic:
-            client.publish(self._status_topic, b"online", QOS, retain=True)
+            self._say(client, self._status_topic, b"online")
         self._tell()
 
     def _connect_failed(self, _client: paho.Client, _data: object) -> None:
+        self._hang_ups = 0
         # paho calls this while it handles the fault, and does not pass it on.
         error = sys.exc_info()[1]
         if isinstance(error, ssl.SSLCertVerificationError):
@@ -323,8 +341,10 @@ class BrokerLink:
         _properties: Properties | None,
     ) -> None:
         client.drop_out_messages()
+        self._hang_ups += 1
         # An older broker may hang up on what it cannot read, without a word.
-        if reason.is_failure and self._fell_back(client):
+        older = reason.value == UNREADABLE or self._hang_ups >= HANG_UPS
+        if reason.is_failure and older and self._fell_back(client):
             return
         if self._state is LinkState.CONNECTED:
             self._set(LinkState.CONNECTING, f"the connection broke ({str(reason).lower()})")
@@ -332,9 +352,9 @@ class BrokerLink:
     def _acknowledged(
         self, _client: paho.Client, _data: object, mid: int, reason: ReasonCode, _p: object
     ) -> None:
-        topic = self._denied.acknowledged(mid, reason)
-        if topic is not None:
-            self._guarded(lambda: self._on_denied(topic))
+        answer = self._denied.acknowledged(mid, reason)
+        if answer is not None:
+            self._answered(*answer)
 
     def _subscribed(
         self, _client: paho.Client, _data: object, mid: int, reasons: list[ReasonCode], _p: object

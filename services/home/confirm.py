@@ -1,11 +1,13 @@
 """Did the devices do it: wishes sent, states heard since, and a deadline. Pure, fed by the home.
 
 Only what is heard after a command was sent counts: a state that was already as wished proves
-nothing about a device that may be dead.
+nothing about a device that may be dead. Of a device that never tells, it counts that the broker has
+taken the command.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -22,10 +24,10 @@ class _Waiting:
     entity: Entity
     wish: Wish
     status: Status | None = None
+    unanswered: int = 0
+    """Messages for it that the broker has not taken yet."""
     proven: bool = False
     """A topic that proves the wish has been heard since the command was sent."""
-    topics: frozenset[str] = frozenset()
-    """What was published for it."""
     state: str | None = None
     """What it said that it does, where that is not yet what was asked for."""
 
@@ -35,16 +37,36 @@ class Confirmation:
 
     def __init__(self) -> None:
         self._waiting: dict[str, _Waiting] = {}
+        self._unanswered: dict[str, deque[_Waiting]] = {}
+        """By topic, in the order they were sent: the broker answers in that order."""
 
     def expect(self, entity: Entity, wish: Wish, topics: Iterable[str] = ()) -> None:
-        """Call before the command is sent on ``topics``, or an early answer is lost."""
-        self._waiting[entity.entity_id] = _Waiting(entity, wish, topics=frozenset(topics))
+        """Call before the command is sent on ``topics``, or an early answer is lost.
 
-    def denied(self, topic: str) -> None:
-        """The broker did not let a command through: nobody has heard it."""
-        for one in self._waiting.values():
-            if one.status is None and topic in one.topics:
-                one.status = "rejected"
+        Args:
+            topics: one for each message.
+        """
+        one = self._waiting[entity.entity_id] = _Waiting(entity, wish)
+        for topic in topics:
+            one.unanswered += 1
+            self._unanswered.setdefault(topic, deque()).append(one)
+
+    def answered(self, topic: str, allowed: bool) -> None:
+        """The broker has taken a message; or it did not let it through, and nobody has heard it.
+
+        What cannot tell more (a button, a device without a state topic) is ``sent`` by that.
+        """
+        asked = self._unanswered.get(topic)
+        if not asked:
+            return
+        one = asked.popleft()
+        one.unanswered -= 1
+        if one.status is not None:
+            return
+        if not allowed:
+            one.status = "rejected"
+        elif not one.unanswered and not proving_topics(one.entity.found.spec, one.wish):
+            one.status = "sent"
 
     def settle(self, entity: Entity, status: Status) -> None:
         """A result that needs no waiting: known to be offline, or never sent."""

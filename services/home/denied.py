@@ -1,4 +1,4 @@
-"""What a broker does not let through: which message or filter it was, told once each.
+"""What a broker lets through and what not: which message or filter it was; a no is logged once.
 
 The broker answers by number; here the numbers are known by their topics while they are on the way.
 """
@@ -35,14 +35,18 @@ class Denied:
         """Answers that came before the number was noted."""
         self._told: set[str] = set()
 
-    def published(self, mid: int, topic: str) -> bool:
-        """Note a message; whether its answer is here already and was no."""
+    def published(self, mid: int, topic: str) -> bool | None:
+        """Note a message; whether it was let through, None where that is still to come.
+
+        Every message must be noted: an answer to one that was not is kept for the next of its
+        number, and numbers come round.
+        """
         with self._lock:
             early = self._early.pop(mid, None)
             if early is None:
                 self._published[mid] = topic
-                return False
-        return self._refused("publish on", (topic,), early)
+                return None
+        return not self._refused("publish on", (topic,), early)
 
     def asked(self, mid: int | None, filters: Sequence[str]) -> None:
         """Note a subscription."""
@@ -54,15 +58,15 @@ class Denied:
                 self._asked[mid] = filters
         self._refused("hear", filters, early or ())
 
-    def acknowledged(self, mid: int, reason: ReasonCode) -> str | None:
-        """The topic of a message that was not let through; None where it was."""
+    def acknowledged(self, mid: int, reason: ReasonCode) -> tuple[str, bool] | None:
+        """The topic of a message and whether it was let through; None before it was noted."""
         with self._lock:
             topic = self._published.pop(mid, None)
             if topic is None:
                 self._keep(mid, [reason])
-        if topic is not None and self._refused("publish on", (topic,), [reason]):
-            return topic
-        return None
+        if topic is None:
+            return None
+        return topic, not self._refused("publish on", (topic,), [reason])
 
     def subscribed(self, mid: int, reasons: Sequence[ReasonCode]) -> None:
         with self._lock:

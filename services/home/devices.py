@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from services.home.broker import BrokerAddress, BrokerError, BrokerLink, LinkState, Message
-from services.home.commands import Command, proving_topics
+from services.home.commands import Command
 from services.home.confirm import Confirmation
 from services.home.discovery import Announcement, DiscoveryError
 from services.home.entities import Entity, Registry
@@ -66,7 +66,7 @@ class Devices:
             self._link_changed,
             status_topic=status_topic,
             large=self._sources.large,
-            on_denied=self._denied,
+            on_answered=self._answered,
         )
         self._link.subscribe(self._sources.filters)
 
@@ -117,16 +117,11 @@ class Devices:
                 self._confirmations.remove(entry)
 
     def send(self, entity: Entity, sending: Command, confirmation: Confirmation) -> None:
-        """Publish a command and expect its wish. Raises as ``BrokerLink.publish``.
-
-        What cannot tell (a button, a device without a state topic) is settled as ``sent``.
-        """
+        """Publish a command and expect its wish. Raises as ``BrokerLink.publish``."""
         with self._changed:
             confirmation.expect(entity, sending.wish, (topic for topic, _ in sending.messages))
         for topic, payload in sending.messages:
             self._link.publish(topic, payload)
-        if not proving_topics(entity.found.spec, sending.wish):
-            self.settle(entity, "sent", confirmation)
 
     def settle(self, entity: Entity, status: Status, confirmation: Confirmation) -> None:
         with self._changed:
@@ -166,10 +161,10 @@ class Devices:
         for turn_id, entity_id in done:
             self._confirmed(turn_id, entity_id)
 
-    def _denied(self, topic: str) -> None:
+    def _answered(self, topic: str, allowed: bool) -> None:
         with self._changed:
             for _, confirmation in self._confirmations:
-                confirmation.denied(topic)
+                confirmation.answered(topic, allowed)
             self._changed.notify_all()
 
     def _announced(self, message: Message) -> None:

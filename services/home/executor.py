@@ -4,7 +4,8 @@
 says that it is so. It blocks its caller for at most the time-out; a thread of the home rings the
 timers. What is risky is not done on one sentence: ``execute`` asks, ``confirm`` takes the answer.
 
-Limits: a device without a state topic can never be confirmed and is reported as ``sent``.
+Limits: a device without a state topic can never be confirmed and is reported as ``sent`` once the
+broker has taken the command.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from services.home.confirm import Confirmation
 from services.home.desk import Desk, Ringing
 from services.home.devices import Devices
 from services.home.entities import Entity
-from services.home.functions import VOLUMES, answer
+from services.home.functions import answer
 from services.home.home_map import HomeMap
 from services.home.resolver import DEVICE_CALLS, Resolution, current_resolution, resolve
 from services.home.safety import Safety, Verdict
@@ -31,6 +32,7 @@ from services.home.step import Step
 from services.home.timers import Timers
 from services.home.undo import READS, Done, History, plan
 from services.language.calls import Call
+from services.language.functions import VOLUMES
 from services.language.homeview import HomeView
 from services.language.outcome import DeviceResult, Outcome
 

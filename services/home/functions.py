@@ -12,6 +12,7 @@ from services.home.arguments import Refused
 from services.home.clock import Moment
 from services.home.desk import Desk
 from services.language.calls import Call, Value
+from services.language.functions import VOLUMES
 from services.language.outcome import Outcome
 
 Facts = Mapping[str, Value]
@@ -56,10 +57,6 @@ FUNCTIONS: Mapping[str, Function] = {
     "HassNevermind": Function(lambda desk, call, moment: {}),
 }
 _OF_DEVICES = frozenset({"name", "area", "floor", "domain", "device_class"})
-VOLUMES = frozenset({
-    "HassSetVolume", "HassSetVolumeRelative", "HassMediaPlayerMute", "HassMediaPlayerUnmute",
-})  # fmt: skip
-"""Calls about the appliance's own volume, where they name no device."""
 
 
 def answer(call: Call, desk: Desk) -> Outcome | None:

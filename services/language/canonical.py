@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from services.language.calls import Call
-from services.language.functions import FUNCTIONS, CallError, read_call
+from services.language.functions import FUNCTIONS, VOLUMES, CallError, read_call
 from services.language.number_reading import number_of, sum_of
 
 V = TypeVar("V")
@@ -22,18 +22,13 @@ def call_of(intent: str, slots: Matched) -> Call | None:
     if read is None:
         return None
     given = {key: _plain(value) for key, value in read.items() if value not in (None, "")}
-    if intent in _PLACELESS:
+    if intent in VOLUMES:
+        # Their templates are heard in a room, but the room is no argument.
         given = {key: value for key, value in given.items() if key in known}
     try:
         return read_call(intent, given)
     except CallError:
         return None
-
-
-_PLACELESS = (
-    "HassSetVolume", "HassSetVolumeRelative", "HassMediaPlayerMute", "HassMediaPlayerUnmute",
-)  # fmt: skip
-"""Their templates are heard in a room, but the room is no argument: it is the appliance's own."""
 
 
 def _plain(value: object) -> object:

@@ -132,6 +132,8 @@ _ROWS = (
 
 FUNCTIONS: Mapping[str, Function] = {row.name: row for row in _ROWS}
 """The whole table by name."""
+VOLUMES = frozenset(row.name for row in _ROWS if row.effect == "volume")
+"""Calls about the appliance's own volume, where they name no device."""
 
 
 def checked(call: Call) -> Call:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from services.language.calls import Call
+from services.language.functions import EVERYWHERE
+from services.language.spoken import spoken
+
 
 def joined(parts: Sequence[str]) -> str:
     """``a b and c``: a spoken list."""
@@ -19,3 +23,16 @@ def are(name: str) -> str:
 def the(name: str) -> str:
     """``the lamp``, but ``my lamp``."""
     return name if name.split()[:1] in (["the"], ["my"], ["our"]) else f"the {name}"
+
+
+def room(call: Call) -> str:
+    """``the kitchen``: the area of a call as it is said; empty for none and for the whole home."""
+    area = call.args.get("area", EVERYWHERE)
+    said = "" if area == EVERYWHERE else spoken(str(area))
+    return the(said) if said else ""
+
+
+def floor(call: Call) -> str:
+    """``the top floor``: the floor of a call as it is said; empty for none."""
+    said = spoken(str(call.args.get("floor", "")))
+    return the(said) if said else ""

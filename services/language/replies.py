@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from services.language import replies_devices, replies_safety, replies_states, replies_time
 from services.language.outcome import DeviceResult, Outcome
-from services.language.phrases import are, joined, the
+from services.language.phrases import are, joined, room, the
 from services.language.refusals import refused
 from services.language.spoken import number_words, spoken
 from services.language.spoken_time import date_words, duration_words, time_words
@@ -116,10 +116,10 @@ def _subject(outcome: Outcome, results: Sequence[DeviceResult]) -> str:
     args = outcome.call.args
     if len(results) == 1:
         return the(spoken(results[0].name))
-    if "area" in args:
-        return f"the {args['area']} {replies_devices.kind(results)}"
-    if "name" in args:
-        return the(str(args["name"]))
+    if said := room(outcome.call):
+        return f"{said} {replies_devices.kind(results)}"
+    if said := spoken(str(args.get("name", ""))):
+        return the(said)
     return f"all {replies_devices.kind(results)}"
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from services.language.folding import plural
 from services.language.outcome import DeviceResult, Outcome
-from services.language.phrases import are, joined, the
+from services.language.phrases import are, floor, joined, room, the
 from services.language.replies_devices import kind
 from services.language.spoken import number_words, spoken
 
@@ -85,10 +85,10 @@ def _things(outcome: Outcome) -> str:
 
 
 def _place(outcome: Outcome) -> str:
-    args = outcome.call.args
-    if args.get("area") not in (None, "everywhere"):
-        return f" in the {args['area']}"
-    return f" on the {args['floor']}" if "floor" in args else ""
+    if said := room(outcome.call):
+        return f" in {said}"
+    said = floor(outcome.call)
+    return f" on {said}" if said else ""
 
 
 def _names(results: Sequence[DeviceResult], things: str) -> str:

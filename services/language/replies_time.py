@@ -70,7 +70,11 @@ def _loudness(facts: Facts) -> Replies:
 
 
 def _muted(facts: Facts) -> Replies:
-    return ("my sound is off and i still listen say unmute to hear me again", "my sound is off")
+    return (
+        # "unmute" is not among the sentences that can be spoken.
+        "my sound is off and i still listen say louder or type unmute to hear me again",
+        "my sound is off",
+    )
 
 
 def _unmuted(facts: Facts) -> Replies:

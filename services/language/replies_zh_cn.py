@@ -121,8 +121,14 @@ def _devices(outcome: Outcome) -> str:
         return _ERRORS["no_device"]
     if outcome.call.name in ("HassGetState", "HassClimateGetTemperature"):
         several = len(outcome.results) > 1 and "state" in outcome.call.args
-        return _several(outcome) if several else "，".join(map(_asked, outcome.results[:LISTED]))
+        return _several(outcome) if several else _all_asked(outcome.results)
     return "，".join(_each(outcome))
+
+
+def _all_asked(results: Sequence[DeviceResult]) -> str:
+    told = [_asked(result) for result in results[:LISTED]]
+    more = len(results) - len(told)
+    return "，".join([*told, f"还有{more}个"] if more else told)
 
 
 def _asked(result: DeviceResult) -> str:
@@ -309,7 +315,7 @@ _TELLERS: Mapping[str, Callable[[Facts], str]] = {
     "LinnetDayOfWeek": _fact("date", "今天是", "我不知道今天几号"),
     "HassSetVolume": lambda f: f"音量是{f['level']}%",
     "HassSetVolumeRelative": lambda f: f"音量是{f['level']}%",
-    "HassMediaPlayerMute": lambda f: "我已静音，但还在听，说“取消静音”就能恢复",
+    "HassMediaPlayerMute": lambda f: "我已静音，但还在听，说“大声点”或输入“取消静音”就能恢复",
     "HassMediaPlayerUnmute": lambda f: f"声音已恢复，音量是{f['level']}%",
     "LinnetMicrophone": lambda f: "麦克风只能用静音开关来关闭和打开，因为关闭后我听不到你说话",
     "LinnetSetAlarm": lambda f: f"闹钟已设在{_at(f)}",

@@ -16,14 +16,10 @@ from typing import Any
 from hassil.intents import Intents
 from home_assistant_intents import get_intents, get_languages
 
-from services.language.functions import FUNCTIONS, READ, STARTED
+from services.language.functions import FUNCTIONS, READ, STARTED, VOLUMES
 
 DOMAINS = READ | STARTED
 """Platforms a sentence may speak of; the package also knows persons, media players …"""
-_OWN_VOLUME = (
-    "HassSetVolume", "HassSetVolumeRelative", "HassMediaPlayerMute", "HassMediaPlayerUnmute",
-)  # fmt: skip
-"""Of these only the forms without a place: no other room's loudness is ours."""
 
 
 class NoSentences(ValueError):
@@ -96,7 +92,8 @@ def _is_covered(intent: str, block: dict[str, Any]) -> bool:
     combination = block.get("metadata", {}).get("slot_combination", "")
     if combination.startswith("command_"):  # "… in five minutes": no function takes a command
         return False
-    if intent in _OWN_VOLUME and combination != "default":
+    # Of the volume only the forms without a place: no other room's loudness is ours.
+    if intent in VOLUMES and combination != "default":
         return False
     return not (named := block_domains(block)) or bool(named & DOMAINS)
 

@@ -51,7 +51,7 @@ def test_what_is_typed_about_time_sound_and_two_things_at_once_is_answered(tmp_p
         "alarm set for eight o'clock in the morning tomorrow",
         "you have one reminder call mom at seven o'clock in the morning tomorrow",
         "your alarm is set for eight o'clock in the morning tomorrow",
-        "my sound is off and i still listen say unmute to hear me again",
+        "my sound is off and i still listen say louder or type unmute to hear me again",
         "okay undone",
         "my microphone is opened and closed by its mute switch not by words"
         " for once it is closed i could not hear you open it",

@@ -12,8 +12,9 @@ from onnx import numpy_helper
 
 from device.bundle import Bundle
 from device.engine.onnx_cpu import OnnxCpuEngine
+from device.speech.tokenizer import codes_of
 from model_export.commands.export import bars, read_speech
-from model_export.families.linnet_mini.export import codes_of
+from model_export.families.linnet_mini.export import GATE, without_silence
 from model_export.onnx_graph import ExportError
 from services.cli import main
 from services.exit_codes import ExitCode
@@ -37,6 +38,15 @@ def test_no_recordings_or_broken_ones_are_refused(tmp_path):
     (tmp_path / "a.wav").write_bytes(b"RIFF nonsense")
     with pytest.raises(ExportError, match=r"a\.wav: is no recording"):
         read_speech(tmp_path)
+
+
+def test_what_a_release_has_to_answer_is_there_from_any_directory_or_nothing_is_made(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert len(without_silence(GATE)) > 16_000
+    with pytest.raises(ExportError, match=r"none\.wav: what a release has to answer"):
+        without_silence(tmp_path / "none.wav")
 
 
 def test_bars_are_named_by_part():
@@ -76,12 +86,14 @@ def weights(path: Path) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.slow
-def test_the_built_in_model_is_made_from_the_kept_weights(tmp_path):
+def test_the_built_in_model_is_made_from_the_kept_weights(tmp_path, monkeypatch):
     """Which are kept as half floats: a weight of the shipped bundle is one step away at most."""
+    monkeypatch.chdir(tmp_path)
     out = tmp_path / "bundle"
     asked = ["export", "linnet-mini", "--weights", str(ROOT / "model_export/weights")]
     assert main([*asked, "--release", "0.2.0", "--out", str(out)]) == ExitCode.OK
     made, shipped = Bundle.open(out), Bundle.open(ROOT / "bundles/linnet_mini-en")
+    assert made.manifest.files.keys() == shipped.manifest.files.keys()
     for name, part in shipped.manifest.parts.items():
         ours = made.manifest.parts[name]
         assert (ours.precision, ours.inputs, ours.state, ours.profile, ours.bytes) == (
@@ -96,6 +108,10 @@ def test_the_built_in_model_is_made_from_the_kept_weights(tmp_path):
             else:
                 atol = 1e-3 * np.abs(values).max(initial=0)
                 np.testing.assert_allclose(found[each], values, atol=atol)
+    figures = [
+        {k for k in m.evaluation if k[:5] == "gate."} for m in (made.manifest, shipped.manifest)
+    ]
+    assert figures[0] == figures[1] != set()
     assert made.manifest.self_test is not None
     heard, _ = soundfile.read(made.file("self_test"), dtype="float32")
     codes = codes_of(OnnxCpuEngine(made.part("tokenizer")), heard)

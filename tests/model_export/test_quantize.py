@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -15,10 +16,13 @@ from onnx import helper, numpy_helper
 
 from device.engine.onnx_cpu import OnnxCpuEngine
 from model_export.calibrate import Magnitudes, calibrate, output_errors
+from model_export.gates import Gate
 from model_export.lint import lint
 from model_export.onnx_graph import ExportError
 from model_export.pack import PartSource, pack
+from model_export.parts import Recipe, make_part
 from model_export.quantize import quantize
+from model_export.rounding import WORSE, kept_scales, restored, to_codes
 from tests.device import graphs
 
 
@@ -376,3 +380,84 @@ def test_int4_leaves_other_depths_in_float():
     result = quantize(graphs.perceptron(width=64), "w4")
     assert result.nodes == ("down",)
     assert "multiple of 128" in result.skipped["up"]
+
+
+# --- the scales of an earlier release ------------------------------------------------------------
+
+
+def trained_on(made, by, only=("w1", "w2"), seed=0):
+    """The same graph with its weights moved by a share of their deviation."""
+    rng, moved = np.random.default_rng(seed), onnx.ModelProto()
+    moved.CopyFrom(made)
+    for item in moved.graph.initializer:
+        if item.name in only:
+            values = numpy_helper.to_array(item)
+            noise = rng.standard_normal(values.shape) * values.std() * by
+            item.CopyFrom(graphs.constant(item.name, (values + noise).astype(values.dtype)))
+    return moved
+
+
+def changed_bytes(one, other):
+    a, b = (np.frombuffer(made.SerializeToString(), np.uint8) for made in (one, other))
+    return int((a != b).sum())
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16], ids=["f32", "f16"])
+def test_a_fine_tune_keeps_the_scales_of_the_release_before(dtype):
+    before = quantize(graphs.perceptron(dtype=dtype), "w8").model
+    tuned = trained_on(graphs.perceptron(dtype=dtype), by=0.005)
+    anew, kept = quantize(tuned, "w8"), quantize(tuned, "w8", earlier=before)
+    assert changed_bytes(before, kept.model) < changed_bytes(before, anew.model)
+    assert anew.kept == {}
+    old, new = arrays(before), arrays(kept.model)
+    assert old.keys() == new.keys()
+    for name, (served, channels) in kept.kept.items():
+        same = old[f"{name}__scale_1"] == new[f"{name}__scale_1"]
+        assert (same.sum(), same.size) == (served, channels)
+        assert served > 0.9 * channels
+    errors = [output_errors(tuned, made.model, graphs.id_feeds())["y"] for made in (anew, kept)]
+    assert errors[1] < 1.2 * errors[0]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 99), st.sampled_from([0.0, 0.001, 0.02, 0.3]), st.floats(0.25, 4.0))
+def test_no_channel_is_much_worse_for_an_earlier_scale(seed, by, larger):
+    rng = np.random.default_rng(seed)
+    values = rng.standard_normal((32, 6))
+    own = (np.abs(values).max(axis=0) / 127).astype(np.float32)
+    earlier = (own * larger * (1 + by * rng.standard_normal(6))).astype(np.float32)
+    kept = kept_scales(values, own, earlier, axis=1)
+
+    def error(scale):
+        found = restored(to_codes(values, scale.astype(np.float64), 127), scale)
+        return np.square(found - values).sum(axis=0)
+
+    assert (error(earlier) <= 1.001 * WORSE * error(own))[kept].all()
+    assert kept_scales(values, own, own, axis=1).all()
+    useless = np.array([0, -1, np.nan, np.inf, 1e9, 1e-9], np.float32)
+    assert not kept_scales(values, own, useless, axis=1).any()
+
+
+def test_a_weight_that_has_grown_or_is_another_gets_scales_of_its_own():
+    made = graphs.perceptron()
+    before = quantize(made, "w8").model
+    (grown,) = (item for item in made.graph.initializer if item.name == "w2")
+    grown.CopyFrom(graphs.constant("w2", 3 * numpy_helper.to_array(grown)))
+    again = quantize(made, "w8", earlier=before)
+    assert sorted(again.kept.values()) == [(0, 64), (128, 128)]
+    other = quantize(graphs.perceptron(width=32), "w8", earlier=before)
+    assert {served for served, _ in other.kept.values()} == {0}
+
+
+def test_a_part_is_made_with_the_scales_of_an_earlier_one_and_says_how_many(tmp_path):
+    before = quantize(graphs.perceptron(), "w8").model
+    tuned = trained_on(graphs.perceptron(), by=1.0, only=["w2"])
+    said = []
+    recipe = Recipe(profile={"T": (1, 4, 16)}, gate=Gate("y", "l1", 0.02))
+    part = make_part(
+        "head", tmp_path, lambda to: onnx.save(tuned, to), "w8", recipe, graphs.id_feeds(),
+        earlier=before, said=said.append,
+    )  # fmt: skip
+    assert part.figures["gate.head.l1"] < 0.02
+    (line,) = said
+    assert re.fullmatch(r"head: \d+ of 192 scales kept; others in w2", line)

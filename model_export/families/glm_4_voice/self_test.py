@@ -10,7 +10,7 @@ import soundfile
 
 from device.bundle import SelfTest
 from device.engine.onnx_cpu import OnnxCpuEngine
-from device.speech.glm_tokenizer import GlmTokenizer
+from device.speech.glm_tokenizer import codes_of
 from model_export.parts import unpacked
 from model_export.workplace import Made
 
@@ -30,9 +30,4 @@ def self_test(tokenizer: Made, pcm: npt.NDArray[np.float32], folder: Path) -> tu
     soundfile.write(wav, pcm[: LONGEST_S * RATE], RATE, subtype="PCM_16")
     heard, _ = soundfile.read(wav, dtype="float32")  # as it was rounded
     part = unpacked("tokenizer", tokenizer.model, tokenizer.precision, tokenizer.profile)
-    stream = GlmTokenizer(OnnxCpuEngine(part))
-    found = [*stream.hear(heard), *stream.finish()]
-    codes: list[int] = []
-    for piece in found:
-        codes[piece.first :] = piece.codes.tolist()
-    return wav, SelfTest(file=wav.name, tokens=tuple(codes))
+    return wav, SelfTest(file=wav.name, tokens=tuple(codes_of(OnnxCpuEngine(part), heard)))

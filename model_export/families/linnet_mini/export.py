@@ -10,18 +10,21 @@ import hashlib
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 import soundfile
 
 from device.bundle import Bundle, Hardware, ManifestHead, Schedule, SelfTest
 from device.engine.contract import Array, Engine
 from device.engine.onnx_cpu import OnnxCpuEngine
 from device.speech.language_model import LanguageModel
-from device.speech.tokenizer import SpeechTokenizer
+from device.speech.tokenizer import codes_of
 from device.speech_activity import last_voiced
+from model_export import gates
 from model_export.families.glm import GlmConfig
 from model_export.families.glm_graph import export_glm
 from model_export.families.linnet_mini.decoder_graphs import export_speech_decoder, export_vocoder
@@ -29,7 +32,7 @@ from model_export.families.linnet_mini.speech_decoder import SpeechDecoder
 from model_export.families.linnet_mini.tokenizer_graph import export_tokenizer
 from model_export.families.linnet_mini.vocoder import Vocoder
 from model_export.gates import Gate
-from model_export.onnx_graph import ExportError
+from model_export.onnx_graph import ExportError, load
 from model_export.pack import pack
 from model_export.parts import Form, Recipe, make_part, unpacked
 from model_export.training.decoder_trainer import load_weights
@@ -41,8 +44,9 @@ from services.language.vocabulary import Vocabulary
 
 Floats = npt.NDArray[np.float32]
 LM_MAX_LEN = GlmConfig(vocab=64).max_len
-MODEL_CARD = Path("docs/model_card.md")
-GATE = Path("services/demo/recordings/bed-light.wav")
+_ROOT = Path(__file__).parents[3]
+MODEL_CARD = _ROOT / "docs/model_card.md"
+GATE = _ROOT / "services/demo/recordings/bed-light.wav"
 """What a release has to answer on each device before it is kept: wake word, then a command."""
 GATE_CALL = 'HassTurnOn {"name": "bed light"}'
 MARGIN = 2400  # samples of silence that stay around it
@@ -155,36 +159,69 @@ def export(
     version: str = "0.1.0",
     smooth: float | None = None,
     bars: Mapping[str, float] | None = None,
+    scales_of: Bundle | None = None,
     said: Callable[[str], None] = lambda line: None,
 ) -> Bundle:
     """Write the bundle; finished parts wait beside it, so an interrupted export goes on.
 
+    Args:
+        scales_of: an earlier release; its weights' scales are kept where they serve, so that a
+            delta to it is small.
+
     Raises:
-        ExportError: a gate or the lint refuses a part, or there is no speech.
+        ExportError: a gate or the lint refuses a part, or there is no speech, or not that which a
+            release has to answer.
     """
     if not speech.pcm:
         raise ExportError("linnet-mini: needs speech to calibrate on; give some")
-    job = _Job(checkpoints, speech, precision, smooth, bars or {})
+    asked = without_silence(GATE)  # now, and not after minutes
+    job = _Job(checkpoints, speech, precision, smooth, bars or {}, scales_of, said)
     place = Workplace(out)
     made = {}
     for number, name in enumerate(RECIPES, 1):
-        made[name], kept = place.part(name, job.made_of(name), job.makers[name])
+        made[name], kept = place.part(name, job.made_of(name), partial(job.make, name))
         said(f"[{number}/{len(RECIPES)}] {name}{': finished before, kept' if kept else ''}")
-    bundle = _packed(made, checkpoints.vocabulary, speech.pcm[0], version, place.root, out)
+    bundle = _packed(made, checkpoints.vocabulary, speech.pcm[0], asked, version, place.root, out)
     place.clear()
     return bundle
+
+
+def gate_figures(bundle: Bundle, checkpoints: Checkpoints, speech: Speech) -> dict[str, float]:
+    """How far the rounded parts of a bundle are from the float graphs of their checkpoints.
+
+    For a bundle whose figures were lost; an export measures them itself.
+
+    Raises:
+        GateFailed: further than may be.
+    """
+    job, figures = _Job(checkpoints, speech, "fp32", None, {}), dict[str, float]()
+    for name, part in bundle.manifest.parts.items():
+        gate = RECIPES[name].gate
+        if part.precision == "fp32" or gate is None:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            path, feeds = job.exact(name, Path(folder))
+            value = gates.measured(load(path), load(bundle.part(name).path), feeds, gate)
+        figures |= gates.judged(name, gate, value)
+    return figures
 
 
 class _Job:
     def __init__(
         self, checkpoints: Checkpoints, speech: Speech, precision: str, smooth: float | None,
-        bars: Mapping[str, float],
+        bars: Mapping[str, float], scales_of: Bundle | None = None,
+        said: Callable[[str], None] = lambda line: None,
     ) -> None:  # fmt: skip
+        self.scales_of, self.said = scales_of, said
         self.checkpoints, self.speech, self.smooth, self.bars = checkpoints, speech, smooth, bars
         self.forms = FORMS[precision]
-        self.makers: Mapping[str, Callable[[Path], Made]] = {
+        self.writers: Mapping[str, Callable[[Path], None]] = {
             "tokenizer": self._tokenizer, "lm": self._lm,
             "speech_decoder": self._decoder, "vocoder": self._vocoder,
+        }  # fmt: skip
+        self.feeders: Mapping[str, Callable[[Engine], list[dict[str, Array]]]] = {
+            "tokenizer": self._hear, "lm": self._read,
+            "speech_decoder": self._say, "vocoder": self._sound,
         }  # fmt: skip
 
     def made_of(self, name: str) -> str:
@@ -195,47 +232,47 @@ class _Job:
             repr(self.bars.get(name)),
             self.checkpoints.stamp(),
         ]
+        if self.scales_of is not None:
+            facts.append(self.scales_of.manifest.parts[name].sha256)
         digest = hashlib.sha256("\n".join(facts).encode())
         for pcm in self.speech.pcm:
             digest.update(pcm.tobytes())
         return digest.hexdigest()
 
-    def _make(
-        self,
-        name: str,
-        folder: Path,
-        export: Callable[[Path], None],
-        feeds: Callable[[Engine], list[dict[str, Array]]],
-    ) -> Made:
+    def make(self, name: str, folder: Path) -> Made:
         """Export once; what the float graph is fed decides the ranges of the rounded one."""
-        path = folder / "float.onnx"
-        export(path)
-        engine = OnnxCpuEngine(unpacked(name, path, "fp32", RECIPES[name].profile))
+        path, feeds = self.exact(name, folder)
         smooth = self.smooth if self.forms[name] == "w8a8" else None
         return make_part(
-            name, folder, lambda to: _rename(path, to), self.forms[name], RECIPES[name],
-            feeds(engine), smooth=smooth, bar=self.bars.get(name),
+            name, folder, lambda to: _rename(path, to), self.forms[name], RECIPES[name], feeds,
+            smooth=smooth, bar=self.bars.get(name), earlier=self._earlier(name), said=self.said,
         )  # fmt: skip
 
-    def _tokenizer(self, folder: Path) -> Made:
-        model = load_tokenizer(self.checkpoints.tokenizer)
-        return self._make("tokenizer", folder, lambda to: export_tokenizer(model, to), self._hear)
+    def _earlier(self, name: str) -> onnx.ModelProto | None:
+        return None if self.scales_of is None else load(self.scales_of.part(name).path)
 
-    def _lm(self, folder: Path) -> Made:
-        model = load_lm(self.checkpoints.lm)
-        return self._make("lm", folder, lambda to: export_glm(model, to), self._read)
+    def exact(self, name: str, folder: Path) -> tuple[Path, list[dict[str, Array]]]:
+        """The float graph of a part, and what it is fed of the speech."""
+        path = folder / "float.onnx"
+        self.writers[name](path)
+        engine = OnnxCpuEngine(unpacked(name, path, "fp32", RECIPES[name].profile))
+        return path, self.feeders[name](engine)
 
-    def _decoder(self, folder: Path) -> Made:
+    def _tokenizer(self, to: Path) -> None:
+        export_tokenizer(load_tokenizer(self.checkpoints.tokenizer), to)
+
+    def _lm(self, to: Path) -> None:
+        export_glm(load_lm(self.checkpoints.lm), to)
+
+    def _decoder(self, to: Path) -> None:
         model = SpeechDecoder()
         load_weights(model, self.checkpoints.decoder)
-        return self._make(
-            "speech_decoder", folder, lambda to: export_speech_decoder(model, to), self._say
-        )
+        export_speech_decoder(model, to)
 
-    def _vocoder(self, folder: Path) -> Made:
+    def _vocoder(self, to: Path) -> None:
         model = Vocoder()
         load_weights(model, self.checkpoints.vocoder)
-        return self._make("vocoder", folder, lambda to: export_vocoder(model, to), self._sound)
+        export_vocoder(model, to)
 
     def _hear(self, engine: Engine) -> list[dict[str, Array]]:
         """What the tokenizer is fed while it streams the utterances."""
@@ -263,10 +300,7 @@ class _Job:
         """What the float tokenizer hears; worked out again when its part was kept."""
         if not self.speech.codes:
             with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder) / "tokenizer.onnx"
-                export_tokenizer(load_tokenizer(self.checkpoints.tokenizer), path)
-                engine = OnnxCpuEngine(unpacked("tokenizer", path, "fp32", PROFILES["tokenizer"]))
-            self._hear(engine)
+                self.exact("tokenizer", Path(folder))
         return self.speech.codes
 
     def _say(self, engine: Engine) -> list[dict[str, Array]]:
@@ -286,16 +320,16 @@ class _Job:
         return recorder.feeds
 
 
-def codes_of(engine: Engine, pcm: Floats) -> list[int]:
-    """An utterance as codes, streamed."""
-    tokenizer = SpeechTokenizer(engine)
-    blocks = tokenizer.hear(pcm) + tokenizer.finish()
-    return [int(code) for block in blocks for code in block.codes]
-
-
 def without_silence(recording: Path) -> Floats:
-    """A recording at 16 kHz but for the silence around it: devices hear it at real pace, often."""
-    pcm, _ = soundfile.read(recording, dtype="float32")
+    """A recording at 16 kHz but for the silence around it: devices hear it at real pace, often.
+
+    Raises:
+        ExportError: it cannot be read.
+    """
+    try:
+        pcm, _ = soundfile.read(recording, dtype="float32")
+    except soundfile.SoundFileError as error:
+        raise ExportError(f"{recording}: what a release has to answer cannot be read") from error
     first, last = len(pcm) - last_voiced(pcm[::-1]), last_voiced(pcm)
     return np.asarray(pcm[max(0, first - MARGIN) : last + MARGIN], np.float32)
 
@@ -305,8 +339,8 @@ def _rename(path: Path, to: Path) -> None:
 
 
 def _packed(
-    made: Mapping[str, Made], vocabulary: Path, utterance: Floats, version: str, work: Path,
-    out: Path,
+    made: Mapping[str, Made], vocabulary: Path, utterance: Floats, asked: Floats, version: str,
+    work: Path, out: Path,
 ) -> Bundle:  # fmt: skip
     wav = work / "self_test.wav"
     soundfile.write(wav, utterance, 16_000, subtype="PCM_16")
@@ -317,12 +351,10 @@ def _packed(
     )
     self_test = SelfTest(file=wav.name, tokens=tuple(codes_of(engine, heard)))
     figures = {k: v for item in made.values() for k, v in item.figures.items()}
-    files = {"vocabulary": vocabulary, "self_test": wav}
-    if MODEL_CARD.is_file():
+    files = {"vocabulary": vocabulary, "self_test": wav, "gate": work / "gate.wav"}
+    soundfile.write(files["gate"], asked, 16_000, subtype="PCM_16")
+    if MODEL_CARD.is_file():  # an installed package is without it
         files["model_card"] = MODEL_CARD
-    if GATE.is_file():
-        files["gate"] = work / "gate.wav"
-        soundfile.write(files["gate"], without_silence(GATE), 16_000, subtype="PCM_16")
     parts = {name: item.source() for name, item in made.items()}
     return pack(out, head(version, self_test, figures), parts, files, replace=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from services.home.broker import (
     BrokerRefused,
     BrokerUnreachable,
 )
-from services.home.executor import Home
+from services.home.executor import STATUS_TOPIC, Home
 from services.home.simulated import BASE, SimulatedHome
 from services.language.calls import Call
 from tests.services.home.conftest import PATIENT_S, until_all_known
@@ -127,6 +128,8 @@ def restricted(tmp_path: Path) -> Iterator[tuple[Mosquitto, SimulatedHome]]:
             "topic readwrite #",
             f"topic deny {BASE}/standing_light/set",
             f"topic deny {BASE}/bed_light",
+            "topic deny movie/set",
+            f"topic deny {STATUS_TOPIC}",
         ]
     )
     with mosquitto(tmp_path, USERS, rights=rights) as broker:
@@ -149,7 +152,8 @@ def test_what_the_broker_does_not_let_through_is_never_a_success(
         assert statuses(home.execute(ON)) == {"standing light": "rejected"}
         where = f"MQTT broker 127.0.0.1:{broker.address.port}"
         assert [r.getMessage() for r in caplog.records] == [
-            f"{where} does not let us publish on '{BASE}/standing_light/set': not authorized"
+            f"{where} does not let us publish on '{topic}': not authorized"
+            for topic in (STATUS_TOPIC, f"{BASE}/standing_light/set")
         ]
         assert simulated.state("standing_light")["state"] == "OFF"
         bed = Call.of("HassTurnOn", name="bed light")
@@ -157,3 +161,20 @@ def test_what_the_broker_does_not_let_through_is_never_a_success(
         assert simulated.state("bed_light")["state"] == "ON", "it moved, and nobody may say so"
         lamp = Call.of("HassTurnOn", name="desk lamp")
         assert statuses(home.execute(lamp)) == {"desk lamp": "confirmed"}
+
+
+def test_a_scene_that_the_broker_keeps_from_us_was_not_set(
+    restricted: tuple[Mosquitto, SimulatedHome],
+) -> None:
+    broker, simulated = restricted
+    body = json.dumps({"name": "Movie", "command_topic": "movie/set"}).encode()
+    devices = replace(broker.address, username="devices", password="also right")
+    maker = BrokerLink(devices, lambda message: None, name="maker")
+    maker.start()
+    maker.wait_connected(20)
+    with Home(broker.address, timeout_s=PATIENT_S) as home:
+        maker.publish_state("homeassistant/scene/movie/config", body)
+        until(lambda: len(home.entities()) == len(simulated.devices) + 1)
+        movie = Call.of("HassTurnOn", name="movie")
+        assert statuses(home.execute(movie)) == {"movie": "rejected"}
+    maker.stop()

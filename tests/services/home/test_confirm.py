@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from services.home.commands import command, proving_topics
 from services.home.confirm import Confirmation
 from services.home.entities import Registry
@@ -142,3 +144,41 @@ def test_a_text_may_be_emptied() -> None:
     confirmation.expect(sign, command(sign, Call.of("LinnetSetText", value="")).wish)
     (heard,) = home.hear("sign", b"", 1.0)
     assert confirmation.heard(heard, "sign", 1.0)
+
+
+MOVIE = ("scene/movie", {"name": "Movie", "command_topic": "movie/set"})
+
+
+@pytest.mark.parametrize(
+    ("answers", "status"),
+    [
+        ([], "timeout"),
+        ([("curtain", True)], "timeout"),
+        ([("curtain", True), ("movie/set", True)], "sent"),
+        ([("curtain", False), ("movie/set", True)], "rejected"),
+        ([("curtain", True), ("movie/set", False)], "rejected"),
+        ([("movie/set", True), ("movie/set", True)], "timeout"),
+    ],
+)
+def test_what_cannot_tell_is_sent_when_the_broker_has_taken_all_of_it(
+    answers: list[tuple[str, bool]], status: str
+) -> None:
+    home = registry(MOVIE)
+    (movie,) = home.snapshot()
+    confirmation = Confirmation()
+    wish = command(movie, Call.of("HassTurnOn")).wish
+    confirmation.expect(movie, wish, ["curtain", "movie/set"])
+    for topic, allowed in answers:
+        confirmation.answered(topic, allowed)
+    (result,) = confirmation.results()
+    assert result.status == status
+    assert confirmation.settled == (status != "timeout")
+
+
+def test_what_can_tell_is_not_believed_because_the_broker_has_taken_it() -> None:
+    asked = Asked(Call.of("HassTurnOn", name="lamp"))
+    (lamp,) = asked.home.snapshot()
+    asked.confirmation.expect(lamp, command(lamp, Call.of("HassTurnOn")).wish, ["Lamp/set"])
+    asked.confirmation.answered("Lamp/set", True)
+    assert not asked.confirmation.settled
+    assert asked.hears("Lamp", b"ON") == "confirmed"

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-import socket
-import threading
-
 import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
-from services.home.broker import BrokerAddress, BrokerLink
 from services.home.denied import MAX_EARLY, MAX_TOLD, Denied
 
 YES = ReasonCode(PacketTypes.PUBACK, "Success")
@@ -20,14 +15,14 @@ NO = ReasonCode(PacketTypes.PUBACK, "Not authorized")
 
 def test_a_message_is_denied_before_or_after_its_number_is_noted() -> None:
     denied = Denied("house:1883")
-    assert not denied.published(1, "lamp/set")
-    assert denied.acknowledged(1, NO) == "lamp/set"
+    assert denied.published(1, "lamp/set") is None
+    assert denied.acknowledged(1, NO) == ("lamp/set", False)
     assert denied.acknowledged(2, NO) is None
-    assert denied.published(2, "lock/set")
+    assert denied.published(2, "lock/set") is False
     assert denied.acknowledged(3, YES) is None
-    assert not denied.published(3, "fan/set")
-    assert not denied.published(4, "fan/set")
-    assert denied.acknowledged(4, NOBODY) is None
+    assert denied.published(3, "fan/set") is True
+    assert denied.published(4, "fan/set") is None
+    assert denied.acknowledged(4, NOBODY) == ("fan/set", True)
 
 
 def test_it_is_logged_once_for_each_topic_and_not_for_ever(
@@ -61,45 +56,3 @@ def test_a_new_connection_begins_anew_and_answers_to_nothing_do_not_pile_up() ->
     for mid in range(1, 3 * MAX_EARLY):
         assert denied.acknowledged(mid, YES) is None
     assert len(denied._early) <= MAX_EARLY
-
-
-class OldBroker:
-    """Knows MQTT 3.1.1 alone, and says so, or hangs up."""
-
-    def __init__(self, refusal: bytes) -> None:
-        self._refusal = refusal
-        self.levels: list[int] = []
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.address = BrokerAddress(port=self._server.getsockname()[1])
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._server.close()
-        self._thread.join(20)
-
-    def _serve(self) -> None:
-        for answer in (self._refusal, b"\x20\x02\x00\x00"):
-            client, _ = self._server.accept()
-            with client:
-                connect = client.recv(1000)
-                self.levels.append(connect[connect.index(b"MQTT") + 4])
-                client.sendall(answer)
-                while answer is not self._refusal and client.recv(1000):
-                    pass
-
-
-@pytest.mark.parametrize("refusal", [b"\x20\x02\x00\x01", b""])
-def test_a_broker_of_the_older_protocol_is_spoken_to_in_it(
-    refusal: bytes, caplog: pytest.LogCaptureFixture
-) -> None:
-    broker = OldBroker(refusal)
-    link = BrokerLink(broker.address, lambda message: None)
-    with caplog.at_level(logging.INFO, "services.home"):
-        link.start()
-        link.wait_connected(20)
-        link.stop()
-    broker.stop()
-    assert broker.levels == [5, 4]
-    told = [record.getMessage().rpartition(": ")[2] for record in caplog.records]
-    assert told == ["connecting", "connected", "stopped"]

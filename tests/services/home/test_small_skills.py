@@ -18,6 +18,7 @@ from services.home.volume import Volume
 from services.language.calls import Call
 from services.language.outcome import Outcome
 from services.language.replies import replies
+from services.language.spoken_sentences import WIDE
 from tests.support.time_keeping import BERLIN, KeptTime
 
 
@@ -132,7 +133,7 @@ def test_muted_it_is_silent_but_hears_and_is_unmuted_to_what_it_was(tmp_path: Pa
     ask(desk, "HassSetVolume", volume_level=60)
     for _ in range(2):  # twice is as once
         assert replies(ask(desk, "HassMediaPlayerMute"))[0] == (
-            "my sound is off and i still listen say unmute to hear me again"
+            "my sound is off and i still listen say louder or type unmute to hear me again"
         )
     assert gains[-1] == 0
     desk.volume.ring(True)
@@ -140,6 +141,15 @@ def test_muted_it_is_silent_but_hears_and_is_unmuted_to_what_it_was(tmp_path: Pa
     desk.volume.ring(False)
     assert replies(ask(desk, "HassMediaPlayerUnmute"))[0] == "my sound is on at sixty percent"
     assert ask(desk, "HassMediaPlayerUnmute").facts == {"level": 60}
+
+
+def test_who_says_louder_when_muted_is_heard_of_again(tmp_path: Path) -> None:
+    gains: list[float] = []
+    desk = loud_box(tmp_path, gains)
+    ask(desk, "HassMediaPlayerMute")
+    (louder,) = (said for said in WIDE if "louder" in said.sentences)
+    assert ask(desk, louder.intent, **dict(louder.fixed)).facts == {"level": 10}
+    assert gains[-1] == 0.1
 
 
 def test_who_was_muted_before_a_restart_is_unmuted_to_something_that_is_heard(

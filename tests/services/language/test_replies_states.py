@@ -48,6 +48,8 @@ def test_the_place_that_was_asked_about_is_told() -> None:
     dark = lights("off", "off")
     assert asked(dark, state="on", area="kitchen") == "no lights in the kitchen are on"
     assert asked(dark, state="off", floor="top floor") == ("both lights on the top floor are off")
+    assert asked(dark, state="on", area="2nd Küche") == "no lights in the two nd kuche are on"
+    assert asked(dark, state="on", area="厨房") == "no lights are on"
     windows = tuple(DeviceResult(f"cover.{n}", n, "confirmed", "closed") for n in ("a", "b"))
     outcome = Outcome(Call.of("HassGetState", device_class="window", state="open"), windows)
     assert replies(outcome)[0] == "no windows are open"

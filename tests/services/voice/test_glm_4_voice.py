@@ -19,7 +19,7 @@ from device.engine.factory import EngineFactory
 from device.engine.states import EngineState
 from device.speech.glm_frames import frames_of
 from device.speech.glm_speaking import OPENING, GlmSpeaking, GlmVoice
-from device.speech.glm_tokenizer import GlmTokenizer
+from device.speech.glm_tokenizer import GlmTokenizer, codes_of
 from services.language.calls import Call
 from services.language.choices import calls_of
 from services.language.glm_vocabulary import GlmVocabulary
@@ -163,14 +163,6 @@ def heard_by(model: Glm4Voice, pcm: np.ndarray, size: int = 640) -> GlmSession:
     return session
 
 
-def codes_of(tokenizer: GlmTokenizer, pieces: list[np.ndarray]) -> list[int]:
-    codes: list[int] = []
-    for found in (*map(tokenizer.hear, pieces), tokenizer.finish()):
-        for heard in found:
-            codes[heard.first :] = heard.codes.tolist()
-    return codes
-
-
 @settings(max_examples=5, deadline=None)
 @given(cuts=st.lists(st.integers(0, 540_000), max_size=12), quiet=st.booleans())
 def test_codes_do_not_hang_on_how_the_sound_is_cut(
@@ -180,10 +172,10 @@ def test_codes_do_not_hang_on_how_the_sound_is_cut(
     engine, pcm = EngineFactory("onnx")(bundle, "tokenizer"), speech(33.7)
     if quiet:
         pcm[:200_000] *= 1e-7
-    whole = codes_of(GlmTokenizer(engine), [pcm])
+    whole = codes_of(engine, pcm)
     assert len(whole) == 375 + -(-(len(pcm) - 480_000) // 1_280)
     assert len(set(whole)) > 1
-    assert codes_of(GlmTokenizer(engine), np.split(pcm, sorted(cuts))) == whole
+    assert codes_of(engine, *np.split(pcm, sorted(cuts))) == whole
 
 
 def test_a_louder_sound_replaces_codes_but_not_where_the_scale_is_fixed(bundle: Bundle) -> None:
@@ -274,10 +266,8 @@ def test_a_look_ahead_changes_no_code_that_follows(bundle: Bundle) -> None:
     for part in np.split(pcm, [40_000, 64_040, 100_000]):
         for heard in (*tokenizer.hear(part), *tokenizer.peek()):
             codes[heard.first :] = heard.codes.tolist()
-        assert (
-            codes[: tokenizer.settled] == codes_of(GlmTokenizer(engine), [pcm])[: tokenizer.settled]
-        )
-    assert codes == codes_of(GlmTokenizer(engine), [pcm])
+        assert codes[: tokenizer.settled] == codes_of(engine, pcm)[: tokenizer.settled]
+    assert codes == codes_of(engine, pcm)
 
 
 def test_a_reply_lasts_exactly_as_long_as_its_codes(talker: Glm4Voice) -> None:

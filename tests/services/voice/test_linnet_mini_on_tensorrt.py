@@ -10,7 +10,7 @@ import pytest
 from device.bundle import Bundle
 from device.engine.factory import EngineFactory
 from device.sound.files import read_audio
-from device.speech.tokenizer import SpeechTokenizer
+from device.speech.tokenizer import codes_of
 from services.bundles import chosen_bundle
 from services.home.simulated_view import simulated_view
 from services.language.outcome import DeviceResult, Outcome
@@ -75,7 +75,5 @@ def test_two_turns_give_the_calls_words_and_sound_of_the_processor(
 def test_the_self_test_utterance_gives_the_tokens_of_the_manifest(
     models: tuple[LinnetMini, LinnetMini], bundle: Bundle, spoken: np.ndarray
 ) -> None:
-    tokenizer = SpeechTokenizer(models[0].tokenizer)
-    heard = tokenizer.hear(spoken) + tokenizer.finish()
     assert bundle.manifest.self_test is not None
-    assert tuple(int(c) for h in heard for c in h.codes) == bundle.manifest.self_test.tokens
+    assert tuple(codes_of(models[0].tokenizer, spoken)) == bundle.manifest.self_test.tokens
