@@ -221,6 +221,13 @@ def test_cancelling_ends_a_download_that_hangs(nginx: Nginx, store: Store, place
         timer.join()
 
 
+def test_a_server_that_never_comes_to_its_answer_is_too_slow(store: Store) -> None:
+    limits = Limits(base_s=0.001, longest_s=0.001, failures=2)
+    with silent() as url, pytest.raises(TransferError) as caught:
+        HttpSource([url], limits=limits, pace=Pace(answer_s=0.1)).fetch(PINNED, store)
+    assert caught.value.reason is Reason.TOO_SLOW
+
+
 @contextmanager
 def silent() -> Iterator[str]:
     """A server that accepts and never answers."""

@@ -1,0 +1,158 @@
+"""A deadline over a whole request: look-up, connection, TLS and the head of the answer.
+
+A time-out between two bytes ends neither a look-up that hangs nor a head that drips. ``answered``
+gives all of it so many seconds, and cuts the connection when they are over.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future, InvalidStateError
+from concurrent.futures import TimeoutError as NotYet
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import Any, TypeVar
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from ota.errors import Reason, TransferError
+
+T = TypeVar("T")
+M = TypeVar("M", bound=urllib3.PoolManager)
+S = TypeVar("S", bound="socket.socket | None")
+Interrupting = Callable[[Callable[[], None]], AbstractContextManager[None]]
+
+
+def answered(
+    asking: Callable[[], T],
+    seconds: float,
+    *,
+    interrupting: Interrupting = lambda interrupt: nullcontext(),
+    late: Callable[[T], object] = lambda answer: None,
+) -> T:
+    """What ``asking`` returns, waited for in a thread of its own for at most ``seconds``.
+
+    When they are over, or it is interrupted, the connections that it made over ``cuttable`` pools
+    are cut, so that the thread ends too.
+
+    Args:
+        interrupting: a context inside which its argument may be called, from any thread.
+        late: closes an answer that still comes after it was given up.
+
+    Raises:
+        TimeoutError: no answer in time.
+        TransferError: interrupted.
+        Exception: what ``asking`` raises.
+    """
+    promise: Future[T] = Future()
+    line = _Line()
+
+    def ask() -> None:
+        _thread.line = line
+        try:
+            _keep(promise, asking(), late)
+        except Exception as error:  # noqa: BLE001  raised where it is waited for
+            with suppress(InvalidStateError):  # given up meanwhile
+                promise.set_exception(error)
+        finally:
+            line.close()
+
+    def give_up() -> None:
+        promise.cancel()
+        line.cut()
+
+    with interrupting(give_up):
+        threading.Thread(target=ask, name="linnet-request", daemon=True).start()
+        try:
+            return promise.result(seconds)
+        except CancelledError:
+            raise TransferError(Reason.CANCELLED, "cancelled") from None
+        except NotYet:
+            if not promise.cancel():
+                return promise.result()  # it came at the last moment, or this is its own error
+            line.cut()
+            raise TimeoutError("no answer in time") from None
+
+
+def _keep(promise: Future[T], answer: T, late: Callable[[T], object]) -> None:
+    try:
+        promise.set_result(answer)
+    except InvalidStateError:
+        late(answer)
+
+
+def cuttable(manager: M) -> M:
+    """The same manager, over whose connections ``answered`` can be cut short."""
+    manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+    return manager
+
+
+class _Line:
+    """The sockets that one request uses, by handles of our own: TLS takes the first ones away."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ends: list[socket.socket] = []
+        self._is_cut = False
+
+    def runs_over(self, descriptor: int) -> None:
+        with self._lock:
+            self._ends.append(socket.socket(fileno=os.dup(descriptor)))
+            if self._is_cut:
+                _shut(self._ends[-1])
+
+    def cut(self) -> None:
+        """Whoever reads or writes there is woken."""
+        with self._lock:
+            self._is_cut = True
+            for end in self._ends:
+                _shut(end)
+
+    def close(self) -> None:
+        with self._lock:
+            for end in self._ends:
+                end.close()
+            self._ends.clear()
+
+
+def _shut(end: socket.socket) -> None:
+    with suppress(OSError):  # the other side was quicker
+        end.shutdown(socket.SHUT_RDWR)
+
+
+class _Thread(threading.local):
+    line: _Line | None = None
+
+
+_thread = _Thread()
+
+
+def _told(end: S) -> S:
+    """The same socket, now known to whoever waits for this thread's request."""
+    if _thread.line is not None and end is not None:
+        _thread.line.runs_over(end.fileno())
+    return end
+
+
+class _Connection(HTTPConnection):
+    def _new_conn(self) -> socket.socket:
+        return _told(super()._new_conn())
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        _told(self.sock)  # where it is open from a request before
+        super().request(*args, **kwargs)
+
+
+class _TlsConnection(_Connection, HTTPSConnection):
+    pass
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
