@@ -219,8 +219,7 @@ class HttpSource:
             if verdict.at != store.gathered(pinned.sha256):
                 store.drop_part(pinned.sha256)
             count, slow = self._receive(response, verdict.limit, pinned, store)
-            progress = plan.received(progress, ask, verdict.at, count, self._limits)
-            return plan.broke(progress, Reason.TOO_SLOW) if slow else progress
+            return plan.received(progress, ask, verdict.at, count, self._limits, slow=slow)
         if isinstance(verdict, plan.Drop):
             store.drop_part(pinned.sha256)
             return plan.dropped(progress)

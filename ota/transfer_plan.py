@@ -212,10 +212,20 @@ def retry_after(value: str, now: datetime) -> float | None:
     return max(0.0, (when - now).total_seconds())
 
 
-def received(progress: Progress, ask: Ask, at: int, count: int, limits: Limits) -> Progress:
-    """After a body of which ``count`` bytes were put at ``at`` of the part."""
-    moved = count >= min(limits.progress, progress.total - at)
-    return replace(
+def received(
+    progress: Progress, ask: Ask, at: int, count: int, limits: Limits, *, slow: bool = False
+) -> Progress:
+    """After a body of which ``count`` bytes were put at ``at`` of the part.
+
+    One that ended early sends the rest to the next mirror: each cut may look like the line's
+    fault, and a mirror that cuts every answer would otherwise be the only one that is asked.
+
+    Args:
+        slow: it was ended by us, for it came too slowly.
+    """
+    whole = at + count == progress.total
+    moved = not slow and count >= min(limits.progress, progress.total - at)
+    after = replace(
         progress,
         have=at + count,
         spent=progress.spent + count,
@@ -223,9 +233,10 @@ def received(progress: Progress, ask: Ask, at: int, count: int, limits: Limits) 
         ranged=True,
         failures=0 if moved else progress.failures + 1,
         after_s=None,
-        waited=at + count == progress.total,
-        reason=Reason.UNREACHABLE,
+        waited=whole,
+        reason=Reason.TOO_SLOW if slow else Reason.UNREACHABLE,
     )
+    return after if whole else _to_next(after)
 
 
 def broke(

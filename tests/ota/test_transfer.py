@@ -97,6 +97,16 @@ def test_a_download_cut_again_and_again_goes_on_where_it_was_cut(
     assert source.spent == len(DATA)  # not one byte was fetched twice
 
 
+def test_a_mirror_that_cuts_every_answer_does_not_keep_us_from_the_next(
+    nginx: Nginx, store: Store
+) -> None:
+    """It answers as it should, each time, and never comes to an end."""
+    with CutProxy(nginx.port, [2000] * 100) as proxy:
+        source = fetch(store, f"{proxy.url}/content", f"{nginx.url}/content")
+        assert proxy.connections == 1
+    assert source.spent == len(DATA)
+
+
 def test_a_part_of_an_earlier_run_is_used(nginx: Nginx, store: Store) -> None:
     store.append(PINNED.sha256, DATA[:2_000_000])
     assert fetch(store, f"{nginx.url}/content").spent == 1_000_000
