@@ -216,6 +216,8 @@ class HttpSource:
     ) -> plan.Progress:
         verdict = plan.judge(response.status, _headers(response), ask.start, pinned.bytes, _now())
         if isinstance(verdict, plan.Take):
+            if plan.too_dear(progress, verdict, self._limits):
+                return plan.unpaid(progress)
             if verdict.at != store.gathered(pinned.sha256):
                 store.drop_part(pinned.sha256)
             count, slow = self._receive(response, verdict.limit, pinned, store)

@@ -198,6 +198,11 @@ def _judge_range(content_range: str, start: int, total: int) -> Verdict:
     return Take(start, int(found[2]) - start + 1)
 
 
+def too_dear(progress: Progress, take: Take, limits: Limits) -> bool:
+    """Whether a body is more than may be received: a server sends all where a rest was asked."""
+    return limits.budget is not None and progress.spent + take.limit > limits.budget
+
+
 def retry_after(value: str, now: datetime) -> float | None:
     """Seconds of a Retry-After header, a number or a date; None where it is neither."""
     if re.fullmatch(r"\d{1,9}", value):
@@ -237,6 +242,11 @@ def received(
         reason=Reason.TOO_SLOW if slow else Reason.UNREACHABLE,
     )
     return after if whole else _to_next(after)
+
+
+def unpaid(progress: Progress) -> Progress:
+    """After an answer that was ``too_dear`` and left unread: ranges are not to be had here."""
+    return replace(progress, ranged=False, waited=True)
 
 
 def broke(

@@ -227,9 +227,7 @@ class Safety(_Table):
 class Ota(_Table):
     """Signed updates over the air: `linnet ota run` and its unit linnet-ota."""
 
-    repository: Annotated[str, StringConstraints(pattern=r"^(https?|file)://\S{1,500}$")] | None = (
-        None
-    )
+    repository: RepositoryAddress | None = None
     """Where releases are published. Unset: no updates."""
     mirrors: Listed[WebAddress] = ()
     """Other places of the same content, tried when the first fails."""
@@ -258,7 +256,9 @@ class Ota(_Table):
     rate_kb_s: Annotated[int, Field(ge=0, le=10**7)] = 0
     """Most that a download may take, in kilobytes a second. 0: no limit."""
     budget_mb: Annotated[int, Field(ge=0, le=10**6)] = 0
-    """Most that fetching one release may cost, in megabytes, resumed or not. 0: no limit."""
+    """Most megabytes that one assignment may cost, over restarts and tries. 0: no limit."""
+    whole_files_after_delta: bool = True
+    """Fetch the whole file where a difference failed. Off for a metered line: the update fails."""
     fleet_status: bool = False
     """Tell the broker of `[mqtt]` what runs and how updates go, for `linnet fleet status`."""
     voice_socket: PathText = Path("/run/linnet/voice.sock")

@@ -45,8 +45,8 @@ class Voice(Protocol):
     def serve(self, generation: str) -> VoiceState: ...
 
 
-Fetch = Callable[[Release, Cancel, Callable[[int], None]], None]
-"""Brings a release's contents into the store; tells of bytes as they arrive."""
+Fetch = Callable[[str, Release, Cancel, Callable[[int], None]], None]
+"""Brings a release's contents into the store for an action; tells of bytes as they arrive."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class Effects:
             self._m.fetched(min(done, total), total)
 
         self._m.fetched(done, total)
-        self._m.fetch(release, cancel, arrived)
+        self._m.fetch(update.action, release, cancel, arrived)
         return DONE
 
     def _stage(self, update: Update, cancel: Cancel) -> Result:

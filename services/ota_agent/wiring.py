@@ -37,6 +37,7 @@ from services.ota_agent.agent import Agent, Parts
 from services.ota_agent.desk import AgentDesk
 from services.ota_agent.effects import Effects, Means
 from services.ota_agent.fleet_status import Fleet, FleetStatus, Nobody
+from services.ota_agent.spent import counted
 from services.ota_agent.trusted import AcceptedRelease, Trusted
 from services.ota_agent.voice_link import VoiceLink
 from services.ota_agent.work import Cancel, ThreadedWorker
@@ -192,15 +193,17 @@ def _worker(
 def _fetch(
     ota: Ota,
     generations: Generations,
+    action: str,
     release: Release,
     cancel: Cancel,
     arrived: Callable[[int], None],
 ) -> None:
     stop = transfer.Cancel()
     cancel.on_cancel(stop.cancel)
+    whole_files = ota.whole_files_after_delta
     try:
-        with _contents(ota, stop, arrived) as source:
-            fetch_release(release, generations.store, source)
+        with _contents(ota, action, stop, arrived) as source:
+            fetch_release(release, generations.store, source, whole_files=whole_files)
     except TransferError as error:
         if error.reason is Reason.CANCELLED:
             cancel.sleep(0)  # given up: there is no outcome to tell
@@ -209,7 +212,7 @@ def _fetch(
 
 @contextmanager
 def _contents(
-    ota: Ota, stop: transfer.Cancel, arrived: Callable[[int], None]
+    ota: Ota, action: str, stop: transfer.Cancel, arrived: Callable[[int], None]
 ) -> Iterator[ContentSource]:
     stick = _stick(ota)
     if stick is not None:
@@ -220,7 +223,15 @@ def _contents(
     pace = Pace(rate=ota.rate_kb_s * 1000 or None)
     mirrors = [f"{base}/{CONTENT}" for base in bases]
     limits = Limits(budget=ota.budget_mb * 1_000_000 or None)
-    yield HttpSource(mirrors, limits=limits, pace=pace, cancel=stop, on_bytes=arrived)
+    with counted(ota.directory, action) as spent:
+
+        def on_bytes(count: int) -> None:
+            spent.add(count)
+            arrived(count)
+
+        yield HttpSource(
+            mirrors, limits=limits, pace=pace, cancel=stop, on_bytes=on_bytes, spent=spent.bytes
+        )
 
 
 def _stick(ota: Ota) -> Path | None:

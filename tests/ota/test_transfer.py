@@ -175,6 +175,15 @@ def test_nothing_is_asked_for_that_the_budget_does_not_allow(nginx: Nginx, store
     assert len(nginx.asked()) == before
 
 
+def test_a_server_that_sends_all_of_it_again_is_not_paid_for(nginx: Nginx, store: Store) -> None:
+    """The rest would have been allowed; what is here stays for whoever sends just that."""
+    store.append(PINNED.sha256, DATA[:2_000_000])
+    limits = Limits(budget=1_500_000)
+    assert refusal(store, f"{nginx.url}/whole", limits=limits) is Reason.BYTE_BUDGET
+    assert store.gathered(PINNED.sha256) == 2_000_000
+    assert fetch(store, f"{nginx.url}/content", limits=limits).spent == 1_000_000
+
+
 def test_bytes_of_before_a_restart_count_against_the_budget(nginx: Nginx, store: Store) -> None:
     limits = Limits(budget=len(DATA) + 10)
     with pytest.raises(TransferError) as caught:
