@@ -124,7 +124,7 @@ class Effects:
             done += count
             self._m.fetched(min(done, total), total)
 
-        self._m.fetched(done, total)
+        arrived(0)
         self._m.fetch(update.action, release, cancel, arrived)
         return DONE
 
