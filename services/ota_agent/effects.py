@@ -130,15 +130,18 @@ class Effects:
 
     def _stage(self, update: Update, cancel: Cancel) -> Result:
         generations = self._m.generations
-        current = generations.current()
-        staged = generations.stage(self._m.accepted.read(update.target))
-        if current is None or staged.current:
-            return Result(Outcome.FAILED, Reason.BAD_RELEASE, "the same bundle serves already")
+        current, release = generations.current(), self._m.accepted.read(update.target)
+        if current is None:
+            return Result(Outcome.FAILED, Reason.DISK, "no generation serves; there is no way back")
+        staged = generations.stage(release)
+        if staged.current:  # another name of the same bundle, or another action for it
+            self._m.trusted.committed(release)
+            return Result(Outcome.DONE, learnt=_names(staged.path, current))
         if self._m.plans is not None:
             while missing := awaited(self._m.plans, current, staged.path):
                 log.debug("engines are being built", extra={"missing": len(missing)})
                 cancel.sleep(BUILD_LOOK_S)
-        return Result(Outcome.DONE, learnt={"generation": staged.name, "previous": current.name})
+        return Result(Outcome.DONE, learnt=_names(staged.path, current))
 
     def _hold(self, update: Update, cancel: Cancel) -> Result:
         while True:
@@ -268,6 +271,11 @@ class Effects:
         if update.generation:
             generations.discard(update.generation)
         return DONE
+
+
+def _names(staged: Path, previous: Path) -> dict[str, str | int]:
+    """What is learnt of an update when its generation is there."""
+    return {"generation": staged.name, "previous": previous.name}
 
 
 def _soaked(gate: Gate, state: VoiceState, update: Update, seconds: float) -> Result | None:
