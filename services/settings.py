@@ -247,6 +247,18 @@ class Ota(_Table):
     """Address of the hawkBit server."""
     token_file: PathText | None = None
     """File of the token that hawkBit knows this device by; readable by the service alone."""
+    token_kind: Literal["target", "gateway"] = "target"  # noqa: S105
+    """Whose token that is: this device's own, or the one of a gateway that speaks for many."""
+    hawkbit_ca_file: PathText | None = None
+    """Certificate authority that hawkBit's server is held against, in PEM. Unset: the system's."""
+    certificate_file: PathText | None = None
+    """Certificate that is shown to hawkBit, in PEM, instead of a token or beside it."""
+    key_file: PathText | None = None
+    """Its private key, readable by the service alone. Unset: in the file of the certificate."""
+    hawkbit_consent: Literal["ask", "always"] = "ask"
+    """Who confirms what hawkBit wants confirmed. ask: the owner, by installing it; always: yes."""
+    forced_passes_waves: bool = False
+    """Let a forced action of hawkBit through waves that are closed."""
     poll_s: Annotated[float, Field(ge=1, le=7 * 86_400)] = 21_600.0
     """Seconds between two questions for something new; varied by a tenth."""
     quiet_begin: LocalTime = "02:00"
@@ -270,6 +282,8 @@ class Ota(_Table):
     def _has_its_server(self) -> Ota:
         if self.source == "hawkbit" and self.hawkbit is None:
             raise ValueError("source is hawkbit without its address; set hawkbit")
+        if self.key_file is not None and self.certificate_file is None:
+            raise ValueError("key_file is the key of no certificate; set certificate_file")
         return self
 
 

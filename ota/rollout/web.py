@@ -90,10 +90,6 @@ class HttpWeb:
         finally:
             answer.release_conn()
 
-    def close(self) -> None:
-        """End every connection."""
-        self._pool.clear()
-
 
 def _read(answer: urllib3.BaseHTTPResponse, method: str, url: str) -> bytes:
     body = bytearray()

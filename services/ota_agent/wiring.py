@@ -21,7 +21,6 @@ from ota.journal import Journal
 from ota.layout import CONTENT, Addresses
 from ota.machine import Update
 from ota.offline import OFFLINE, OfflineFetcher, OfflineSource, open_repository
-from ota.phases import Phase
 from ota.release import Facts, Release
 from ota.rollout.source import RolloutSource
 from ota.rollout.status import Topics
@@ -36,18 +35,18 @@ from services.ota_agent import facts as machine
 from services.ota_agent.agent import Agent, Parts
 from services.ota_agent.desk import AgentDesk
 from services.ota_agent.effects import Effects, Means
+from services.ota_agent.files import fault, read_named
 from services.ota_agent.fleet_status import Fleet, FleetStatus, Nobody
+from services.ota_agent.hawkbit import hawkbit_client
 from services.ota_agent.spent import counted
 from services.ota_agent.trusted import AcceptedRelease, Trusted
 from services.ota_agent.voice_link import VoiceLink
 from services.ota_agent.work import Cancel, ThreadedWorker
 from services.settings import Ota, Settings
-from services.settings_file import Problem, SettingsError
 from services.voice.trial.words import Proof
 from services.wiring import broker_address
 
 MAX_ROOT_BYTES = 512_000
-MAX_TOKEN_BYTES = 1024
 LOCK_FILE = "hold"
 """Beside the updater's socket: while it is there, nothing is installed."""
 
@@ -102,8 +101,8 @@ def open_agent(settings: Settings) -> Iterator[Agent]:
 
 def _trusted(ota: Ota) -> Trusted:
     if ota.repository is None:
-        raise _fault("repository", None, "is not set: updates are switched off")
-    root, stick = _read(ota.root, "root", MAX_ROOT_BYTES), _stick(ota)
+        raise fault("repository", None, "is not set: updates are switched off")
+    root, stick = read_named(ota.root, "root", MAX_ROOT_BYTES), _stick(ota)
     make = partial(
         Trust,
         ota.directory / "trust",
@@ -129,21 +128,7 @@ def _source(
     ota, name = settings.ota, machine.device_id(settings.ota)
     if ota.source == "waves":
         return Waves(name, trusted.rollout, trusted.running), lambda: ota.poll_s
-    from ota.rollout.hawkbit import HawkbitDdi, Server
-
-    token = None
-    if ota.token_file is not None:
-        token = _read(ota.token_file, "token_file", MAX_TOKEN_BYTES).decode("ascii").strip()
-    try:
-        server = Server(ota.hawkbit or "", name, ota.tenant, token)
-    except ValueError as error:
-        raise _fault("hawkbit", ota.hawkbit, str(error)) from error
-
-    def standing(action: str) -> Phase | None:
-        update = journal.read().update
-        return update.stage.phase if update and update.action == action else None
-
-    source = HawkbitDdi(server, device, standing=standing)
+    source = hawkbit_client(ota, name, device, journal)
     return source, lambda: source.wait_s
 
 
@@ -257,18 +242,3 @@ def _fleet(
 
 def _existing(path: Path) -> Path:
     return next(place for place in (path, *path.parents) if place.is_dir())
-
-
-def _read(path: Path, key: str, limit: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
-    except OSError as error:
-        raise _fault(key, str(path), error.strerror or type(error).__name__) from error
-    if len(data) > limit:
-        raise _fault(key, str(path), f"is larger than {limit} bytes")
-    return data
-
-
-def _fault(key: str, value: str | None, why: str) -> SettingsError:
-    return SettingsError([Problem("settings", None, f"ota.{key}", value, why)])

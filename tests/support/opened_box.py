@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,9 @@ from pydantic import TypeAdapter
 from device.bundle import Bundle
 from ota.generations import Generations
 from ota.machine import Ledger, Update
-from ota.release import Compat, Gate
+from ota.release import Compat, Delta, Gate
 from ota.repository.publisher import Publisher
-from ota.repository.releases import make_release, publish_release
+from ota.repository.releases import contents_of, make_release, publish_release
 from ota.repository.rollouts import roll_out
 from ota.repository.setup import Founders, found, small_keys
 from ota.rollout.rollout import BUCKETS, Wave
@@ -37,21 +37,40 @@ _QUESTION: TypeAdapter[Question] = TypeAdapter(Question)
 
 
 class Published:
-    """A repository with a release of a tiny bundle, rolled out to everybody at once."""
+    """A repository with a release of a tiny bundle, rolled out to everybody at one time."""
 
-    def __init__(self, folder: Path, padding: int = 0) -> None:
-        """Args: padding: bytes that each of its two files is longer."""
+    def __init__(
+        self,
+        folder: Path,
+        padding: int = 0,
+        *,
+        delta_of: str | None = None,
+        opens: timedelta | None = timedelta(0),
+    ) -> None:
+        """
+        Args:
+            padding: bytes that each of its two files is longer.
+            delta_of: hash of a file that a delta leads from, to each file; nobody has the delta.
+            opens: when the only wave does, after now; None: there is no wave.
+        """
         publisher = Publisher(folder / "fleet", now=datetime.now(timezone.utc))
         publisher.shelf.make()
         keys = small_keys(publisher)
         root, targets, online = keys["root"], keys["targets"], keys["online"]
         found(publisher, Founders(root, targets, online, online, {CLASS: keys["release"]}))
         bundle = Bundle.open(write_bundle(folder / "bundle", "new", padding))
+        contents = contents_of(bundle)
+        if delta_of is not None:
+            nowhere = Delta(of=delta_of, sha256="1" * 64, bytes=1)
+            contents = tuple(c.model_copy(update={"deltas": (nowhere,)}) for c in contents)
+        gate = Gate(soak_turns=0)
         release = make_release(
-            publisher, bundle, CLASS, "2.0", compat=Compat(), gate=Gate(soak_turns=0)
+            publisher, bundle, CLASS, "2.0", compat=Compat(), gate=gate, contents=contents
         )
         publish_release(publisher, bundle, release)
-        roll_out(publisher, CLASS, "2.0", [Wave(until_bucket=BUCKETS, start=publisher.now)])
+        starts = [] if opens is None else [publisher.now + opens]
+        waves = [Wave(until_bucket=BUCKETS, start=start) for start in starts]
+        roll_out(publisher, CLASS, "2.0", waves)
         self.shelf, self.release = publisher.shelf, release
         self.root = self.shelf.metadata / "1.root.json"
 

@@ -38,7 +38,6 @@ def asked(say: Mouth, web: HttpWeb | None = None) -> TransferError:
     web = web or HttpWeb()
     with server(say) as url, pytest.raises(TransferError) as refused:
         web.request("GET", url, {})
-    web.close()
     assert "secret" not in str(refused.value)
     return refused.value
 
@@ -99,7 +98,6 @@ def test_a_redirect_is_an_answer_like_any_other() -> None:
     web = HttpWeb()
     with server(lambda peer: peer.sendall(reply)) as url:
         assert web.request("GET", url, {}).status == 302
-    web.close()
 
 
 def test_nobody_there_is_unreachable() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+
+import pytest
 
 from ota.errors import Reason
 from ota.layout import content_path
@@ -71,3 +74,16 @@ def test_a_budget_counts_over_tries_and_restarts_until_somebody_asks_anew(tmp_pa
         assert spent > 1_500_000 + LARGE, "what the first try cost counts"
 
         assert box.until_it_ends(Wish("install")).stage is Stage.COMMITTED
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_on_a_metered_line_no_whole_file_follows_a_delta_that_fails(
+    tmp_path: Path, allowed: bool
+) -> None:
+    here = hashlib.sha256(b"voice factory").hexdigest()
+    published = Published(tmp_path, 100, delta_of=here)
+    with serving(site(published)) as address:
+        box = OpenedBox(tmp_path, published, repository=address, whole_files_after_delta=allowed)
+        end = box.until_it_ends()
+    assert end.stage is (Stage.COMMITTED if allowed else Stage.FAILED)
+    assert end.reason is (None if allowed else Reason.REFUSED)
