@@ -279,6 +279,7 @@ def _usable_part(pinned: Pinned, store: Store) -> int:
 
 def _admitted(pinned: Pinned, store: Store) -> Path:
     if not pinned.bytes:
+        store.drop_part(pinned.sha256)  # one of a run before may be sealed
         store.append(pinned.sha256, b"")
     return store.admit(pinned)
 
