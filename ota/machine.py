@@ -161,6 +161,8 @@ class Update(_Frozen):
     target: Text
     install: Install = "quiet"
     forced: bool = False
+    stick: Text = ""
+    """As ``Assignment.stick``."""
     stage: Annotated[Stage, Enumerated] = Stage.ASSIGNED
     release: Text = ""
     """Its name, once the signed release is here."""
@@ -274,7 +276,11 @@ def begin(ledger: Ledger, wanted: Assignment) -> Ledger:
     if ledger.active is not None:
         raise ValueError("another update goes on")
     update = Update(
-        action=wanted.action, target=wanted.target, install=wanted.install, forced=wanted.forced
+        action=wanted.action,
+        target=wanted.target,
+        install=wanted.install,
+        forced=wanted.forced,
+        stick=wanted.stick,
     )
     refused = refusal(ledger, wanted)
     if refused is None:

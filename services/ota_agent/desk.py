@@ -33,6 +33,8 @@ class Install(_Frozen):
 
     do: Literal["install"] = "install"
     release: ReleaseName | Literal[""] = ""
+    stick: Annotated[str, Field(pattern=r"^(/[^\x00-\x1f\x7f]{1,500})?$")] = ""
+    """Directory or archive to take it from; empty: the usual repository."""
 
 
 class Defer(_Frozen):
@@ -70,7 +72,7 @@ class AgentDesk:
             case Check():
                 self._agent.wish(Wish("check"))
             case Install():
-                self._agent.wish(Wish("install", asked.release))
+                self._agent.wish(Wish("install", asked.release, asked.stick))
             case Rollback():
                 self._agent.wish(Wish("rollback"))
             case Defer():

@@ -45,8 +45,8 @@ class Voice(Protocol):
     def serve(self, generation: str) -> VoiceState: ...
 
 
-Fetch = Callable[[str, Release, Cancel, Callable[[int], None]], None]
-"""Brings a release's contents into the store for an action; tells of bytes as they arrive."""
+Fetch = Callable[[Update, Release, Cancel, Callable[[int], None]], None]
+"""Brings a release's contents into the store; tells of bytes as they arrive."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Effects:
         return self._table[effect](update, cancel)
 
     def _judge(self, update: Update, cancel: Cancel) -> Result:
-        release = self._m.trusted.vouch(update.target).release
+        release = self._m.trusted.at(update.stick).vouch(update.target).release
         misfit = release.misfit(self._m.facts)
         if misfit is not None:
             return Result(Outcome.FAILED, Reason.MISFIT, misfit)
@@ -125,7 +125,7 @@ class Effects:
             self._m.fetched(min(done, total), total)
 
         arrived(0)
-        self._m.fetch(update.action, release, cancel, arrived)
+        self._m.fetch(update, release, cancel, arrived)
         return DONE
 
     def _stage(self, update: Update, cancel: Cancel) -> Result:
@@ -156,7 +156,7 @@ class Effects:
         if wanted is None or wanted.install == "not yet":
             return "not to be installed yet"
         try:
-            vouched = self._m.trusted.vouch(update.target)
+            vouched = self._m.trusted.at(update.stick).vouch(update.target)
         except OtaError as error:
             return str(error)
         rollout = vouched.rollout
@@ -211,7 +211,8 @@ class Effects:
                 return self._proven(update, proof)
 
     def _proven(self, update: Update, proof: Proof) -> Result:
-        if proof.reason is None and not self._m.reachable():
+        # What came on a stick needs no network, nor will what comes after it.
+        if proof.reason is None and not update.stick and not self._m.reachable():
             problem = "neither update server nor broker can be reached"
             proof = proof.model_copy(update={"reason": Reason.GATE_CONTROL, "detail": problem})
         self._m.proved(update, proof)

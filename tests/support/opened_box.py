@@ -105,12 +105,24 @@ class OpenedBox:
         current = self.generations.current()
         return current.name if current else ""
 
-    def run(self, until: Callable[[Agent, Ledger], bool], wish: Wish | None = None) -> Ledger:
-        """Start the updater, let it work until something is so, and stop it."""
+    def run(
+        self,
+        until: Callable[[Agent, Ledger], bool],
+        wish: Wish | None = None,
+        *,
+        begin: Callable[[], object] = lambda: None,
+    ) -> Ledger:
+        """Start the updater, let it work until something is so, and stop it.
+
+        Args:
+            wish: what the owner wants as soon as it runs.
+            begin: called when it answers at its socket.
+        """
         voice = SocketServer(self.folder / "voice.sock", self._answer)
         try:
             with open_agent(self.settings) as agent:
                 agent.resume()
+                begin()
                 if wish is not None:
                     agent.wish(wish)
                 return self._work(agent, until)

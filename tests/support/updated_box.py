@@ -340,6 +340,6 @@ class UpdatedBox:
         return AtOnce(Effects(self.means(agent)), self.clock)
 
     def _fetch(
-        self, action: str, release: Release, cancel: Cancel, arrived: Callable[[int], None]
+        self, update: Update, release: Release, cancel: Cancel, arrived: Callable[[int], None]
     ) -> None:
         fetch_release(release, self.generations.store, self.shelf)

@@ -18,7 +18,7 @@ def test_a_part_longer_than_it_should_be_is_not_more_than_everything(tmp_path: P
     means = replace(
         box.means(box.agent),
         fetched=lambda done, total: told.append((done, total)),
-        fetch=lambda action, release, cancel, arrived: arrived(10_000),
+        fetch=lambda update, release, cancel, arrived: arrived(10_000),
     )
     effects = Effects(means)
     effects.do(Effect.JUDGE, update, Cancel())
