@@ -192,8 +192,6 @@ class Effects:
 
     def _prove(self, update: Update, cancel: Cancel) -> Result:
         gate = self._m.accepted.read(update.target).gate
-        if self._m.voice.look().serving == update.generation:
-            return DONE  # it serves already: power was cut after the switch
         self._m.voice.prove(update.generation, gate)
         last = self._m.clock()
         while True:
