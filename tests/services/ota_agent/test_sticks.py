@@ -11,10 +11,11 @@ from ota.errors import Reason
 from ota.machine import Ledger, Outcome, Result, Stage, begin, step
 from ota.repository.export import export_release
 from ota.rollout.source import Assignment
-from services.local_socket import ask
+from services.cli import main
 from services.ota_agent.agent import Wish
 from services.ota_agent.taking import by_owner
 from tests.support.opened_box import OpenedBox, Published
+from tests.support.terminal import settings_file
 
 AWAY = "http://127.0.0.1:1"
 """A repository that cannot be reached."""
@@ -43,14 +44,15 @@ def test_an_owner_installs_from_a_stick_where_there_is_no_network(
     tmp_path: Path, published: Published, stick: Path
 ) -> None:
     box = OpenedBox(tmp_path, published, repository=AWAY, whole_files_after_delta=False)
-    asked = {"do": "install", "stick": str(stick)}
+    config = settings_file(tmp_path, ota={"socket": box.settings.ota.socket})
+    command = ["ota", "install", "--from", str(stick), "--json", "--config", str(config)]
 
     def committed(ledger: Ledger) -> bool:
         return ledger.update is not None and ledger.update.stage is Stage.COMMITTED
 
     ledger = box.run(
         lambda agent, ledger: committed(ledger),
-        begin=lambda: ask(box.settings.ota.socket, asked),
+        begin=lambda: main(command),
     )
     assert ledger.running == published.release.target
     assert box.voice.serving.startswith("000002-")
