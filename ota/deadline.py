@@ -1,7 +1,8 @@
-"""A deadline over a whole request: look-up, connection, TLS and the head of the answer.
+"""Deadlines over a whole request: look-up, connection, TLS, head, and each piece of a body.
 
-A time-out between two bytes ends neither a look-up that hangs nor a head that drips. ``answered``
-gives all of it so many seconds, and cuts the connection when they are over.
+A time-out between two bytes ends neither a look-up that hangs nor a head that drips: ``answered``
+gives all of it so many seconds, and cuts the connection when they are over. A body may drip where
+no byte of it comes out, in the lengths of its chunks or after the last of them: ``watched``.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from concurrent.futures import TimeoutError as NotYet
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any, TypeVar
 
 import urllib3
@@ -82,6 +84,50 @@ def _keep(promise: Future[T], answer: T, late: Callable[[T], object]) -> None:
         promise.set_result(answer)
     except InvalidStateError:
         late(answer)
+
+
+@contextmanager
+def watched(
+    response: urllib3.BaseHTTPResponse, seconds: float
+) -> Iterator[Callable[[Callable[[], bytes]], bytes]]:
+    """What is given reads a piece of the body, in at most about ``seconds``.
+
+    It raises TimeoutError where no piece came; the connection is cut then.
+    """
+    over, cut = threading.Event(), threading.Event()
+    begun: float | None = None
+
+    def watch() -> None:
+        while not over.wait(seconds / 4):
+            since = begun
+            if since is not None and time.monotonic() - since > seconds:
+                cut.set()
+                shut(response)
+                return
+
+    def reading(read: Callable[[], bytes]) -> bytes:
+        nonlocal begun
+        begun = time.monotonic()
+        try:
+            piece = read()
+        finally:
+            begun = None
+            if cut.is_set():  # whatever came of it is no end of a body
+                raise TimeoutError("no piece in time")
+        return piece
+
+    threading.Thread(target=watch, name="linnet-watch", daemon=True).start()
+    try:
+        yield reading
+    finally:
+        over.set()
+
+
+def shut(response: urllib3.BaseHTTPResponse | None) -> None:
+    """Wake whoever reads an answer, from another thread."""
+    if isinstance(response, urllib3.HTTPResponse):
+        with suppress(RuntimeError, ValueError, OSError):  # read to its end meanwhile
+            response.shutdown()
 
 
 def cuttable(manager: M) -> M:

@@ -22,7 +22,7 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from ota import transfer_plan as plan
-from ota.deadline import answered
+from ota.deadline import answered, shut, watched
 from ota.errors import Reason, TransferError, TrustError
 from ota.pools import MAX_URL, Pools, redirected
 from ota.storage import BLOCK
@@ -239,9 +239,16 @@ class HttpSource:
         """
         watch = SlowWatch(self._pace.least, self._pace.window_s, self._clock())
         count, waiting, slow = 0, bytearray(), False
-        with self._cancel.interrupting(partial(_shut, response)):
+        with (
+            self._cancel.interrupting(partial(shut, response)),
+            watched(response, self._pace.gap_s) as reading,
+        ):
             while count < limit and not slow:
-                piece = _read(response, min(CHUNK, limit - count))
+                try:
+                    piece = reading(partial(_read, response, min(CHUNK, limit - count)))
+                except TimeoutError:
+                    slow = True
+                    break
                 if not piece:
                     break
                 count += len(piece)
@@ -290,14 +297,6 @@ def _read(response: urllib3.BaseHTTPResponse, most: int) -> bytes:
         return response.read1(most, decode_content=False) or b""
     except (HTTPError, OSError, ValueError):
         return b""
-
-
-def _shut(response: urllib3.BaseHTTPResponse | None) -> None:
-    if isinstance(response, urllib3.HTTPResponse):
-        try:
-            response.shutdown()
-        except (RuntimeError, ValueError, OSError):
-            return  # read to its end meanwhile
 
 
 def _headers(response: urllib3.BaseHTTPResponse) -> dict[str, str]:

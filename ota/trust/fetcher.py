@@ -24,7 +24,7 @@ from tuf.api.exceptions import (
 from tuf.ngclient import FetcherInterface
 from urllib3.response import BaseHTTPResponse
 
-from ota.deadline import answered
+from ota.deadline import answered, watched
 from ota.pools import Pools, redirected
 
 BLOCK = 2**14
@@ -133,14 +133,15 @@ class BoundedFetcher(FetcherInterface):
     def _pieces(self, response: BaseHTTPResponse, started: float) -> Iterator[bytes]:
         received, ended = 0, False
         try:
-            # read1 gives what has come; read would wait for a full block, one byte at a time.
-            while piece := response.read1(BLOCK, decode_content=False):
-                received += len(piece)
-                if self.limits.too_slow(self._clock() - started, received):
-                    raise SlowRetrievalError(f"{received} bytes came too slowly")
-                yield piece
+            with watched(response, self.limits.gap_s) as reading:
+                # read1 gives what has come; read would wait for a full block, byte for byte.
+                while piece := reading(lambda: response.read1(BLOCK, decode_content=False)):
+                    received += len(piece)
+                    if self.limits.too_slow(self._clock() - started, received):
+                        raise SlowRetrievalError(f"{received} bytes came too slowly")
+                    yield piece
             ended = True
-        except urllib3.exceptions.TimeoutError as error:
+        except (urllib3.exceptions.TimeoutError, TimeoutError) as error:
             raise SlowRetrievalError("stalled") from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise DownloadError("broke off") from error

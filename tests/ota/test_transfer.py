@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from ota.transfer_plan import Limits
 from services.home.embedded_broker import free_port
 from tests.support.certificates import authority, server
 from tests.support.cut_proxy import CutProxy
+from tests.support.http_server import serving
 from tests.support.nginx import PROGRAM, Nginx
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="nginx is not installed")
@@ -244,6 +246,23 @@ def test_a_server_that_never_comes_to_its_answer_is_too_slow(store: Store) -> No
     limits = Limits(base_s=0.001, longest_s=0.001, failures=2)
     with silent() as url, pytest.raises(TransferError) as caught:
         HttpSource([url], limits=limits, pace=Pace(answer_s=0.1)).fetch(PINNED, store)
+    assert caught.value.reason is Reason.TOO_SLOW
+
+
+def test_a_server_that_drips_where_no_byte_comes_of_it_is_too_slow(store: Store) -> None:
+    """In the length of a chunk: each drop in time, and never a piece of the content."""
+
+    def drips(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(500):
+            handler.wfile.write(b"0")
+            handler.wfile.flush()
+            time.sleep(0.02)
+        handler.wfile.write(b"\r\n\r\n")
+
+    limits = Limits(base_s=0.001, longest_s=0.001, failures=2)
+    with serving({f"/{PINNED.sha256}": drips}) as url, pytest.raises(TransferError) as caught:
+        HttpSource([url], limits=limits, pace=Pace(gap_s=0.2)).fetch(PINNED, store)
     assert caught.value.reason is Reason.TOO_SLOW
 
 

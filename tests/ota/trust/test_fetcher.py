@@ -51,6 +51,20 @@ def drips_its_head(handler: BaseHTTPRequestHandler) -> None:
         time.sleep(0.02)
 
 
+def drips_around_its_body(before: bytes, drop: bytes) -> Answer:
+    """Chunks, and between them what is none of the body, in drops that all come in time."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + before)
+        for _ in range(500):
+            handler.wfile.write(drop)
+            handler.wfile.flush()
+            time.sleep(0.02)
+        handler.wfile.write(b"\r\n\r\n")
+
+    return answer
+
+
 def puts_off(handler: BaseHTTPRequestHandler) -> None:
     """Not now, says the head; the body goes on far beyond what is worth reading."""
     handler.send_response(503)
@@ -123,6 +137,15 @@ def test_a_server_that_drips_its_head_is_given_up() -> None:
     fetcher = BoundedFetcher(Limits(grace_s=0.3))
     with serving({"/a": drips_its_head}) as address, pytest.raises(SlowRetrievalError):
         fetcher.download_bytes(f"{address}/a", 10)
+
+
+@pytest.mark.parametrize(
+    ("before", "drop"), [(b"", b"0"), (b"2\r\nok\r\n0\r\n", b"X: y\r\n")], ids=["length", "trailer"]
+)
+def test_a_server_that_drips_around_its_body_is_given_up(before: bytes, drop: bytes) -> None:
+    answer = drips_around_its_body(before, drop)
+    with serving({"/a": answer}) as address, pytest.raises(SlowRetrievalError):
+        BoundedFetcher(Limits(gap_s=0.3)).download_bytes(f"{address}/a", 10)
 
 
 def test_a_server_that_puts_us_off_is_not_read_to_its_end() -> None:
