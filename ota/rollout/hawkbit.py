@@ -96,7 +96,8 @@ class HawkbitDdi:
         self._etag: str | None = None
         self._base = ddi.Base()
         self._denied: set[str] = set()
-        self._asking = ""
+        self.asked: str | None = None
+        """Target of what waits for the owner's consent."""
         self._progress: tuple[str, int] | None = None
 
     @property
@@ -114,6 +115,8 @@ class HawkbitDdi:
             TransferError: the server cannot be asked, or answers nothing usable.
         """
         links = self._fetch_base().links
+        if links.confirmation is None:
+            self.asked = None
         if links.config_data is not None:
             self._tell_facts(links.config_data.href)
         if links.cancel is not None:
@@ -191,9 +194,9 @@ class HawkbitDdi:
             return None
         found = ddi.read(ddi.Confirmation, expect(answer, 200).body)
         given = self._consent(found.target) if found.target else None
-        if given is None and found.id != self._asking:
-            self._asking = found.id
+        if given is None and found.target != self.asked:
             log.warning("an action waits for the owner's consent", extra={"target": found.target})
+        self.asked = found.target if given is None else None
         if given is None or (not given and found.id in self._denied):
             return None  # denied once, the server goes on asking
         if not given:

@@ -19,6 +19,7 @@ from ota.journal import Journal
 from ota.layout import Addresses
 from ota.offline import OFFLINE, OfflineFetcher, open_repository
 from ota.release import Facts
+from ota.rollout.hawkbit import HawkbitDdi
 from ota.rollout.source import RolloutSource
 from ota.rollout.status import Topics
 from ota.rollout.waves import Waves
@@ -63,6 +64,7 @@ class _Made:
     generations: Generations
     voice: VoiceLink
     fleet: Fleet
+    source: RolloutSource
 
     @property
     def ota(self) -> Ota:
@@ -81,7 +83,7 @@ def open_agent(settings: Settings) -> Iterator[Agent]:
     made = _made(settings, lambda within: agent_of[0].poll_soon(within))
     agent = Agent(_parts(made))
     agent_of.append(agent)
-    desk = AgentDesk(agent, made.generations, made.journal.read)
+    desk = AgentDesk(agent, made.generations, made.journal.read, partial(_consent, made.source))
     server = SocketServer(settings.ota.socket, desk.answer)
     if isinstance(made.fleet, FleetStatus):
         made.fleet.start()
@@ -96,25 +98,30 @@ def open_agent(settings: Settings) -> Iterator[Agent]:
 def _made(settings: Settings, nudged: Callable[[float], None]) -> _Made:
     ota = settings.ota
     name, facts, trusted = machine.device_id(ota), machine.facts(ota), _trusted(ota)
+    journal = journal_of(settings)
     return _Made(
         settings=settings,
         name=name,
         facts=facts,
         trusted=trusted,
-        journal=journal_of(settings),
+        journal=journal,
         generations=Generations(settings.model.generations),
         voice=VoiceLink(ota.voice_socket),
         fleet=_fleet(settings, name, facts, trusted, nudged),
+        source=(
+            hawkbit_client(ota, name, facts, journal)
+            if ota.source == "hawkbit"
+            else Waves(name, trusted.rollout, trusted.running)
+        ),
     )
 
 
 def _parts(made: _Made) -> Parts:
     ota = made.ota
-    source, poll_s = _source(made)
     return Parts(
         journal=made.journal,
         worker=partial(_worker, made),
-        source=source,
+        source=made.source,
         rollouts=made.trusted,
         generations=made.generations,
         voice=made.voice,
@@ -125,7 +132,7 @@ def _parts(made: _Made) -> Parts:
         hours=Hours(
             clock_time.fromisoformat(ota.quiet_begin), clock_time.fromisoformat(ota.quiet_end)
         ),
-        poll_s=poll_s,
+        poll_s=partial(_poll_s, made),
     )
 
 
@@ -150,12 +157,12 @@ def _trusted(ota: Ota) -> Trusted:
     return Trusted(here, reaching, ota.device_class, on_stick)
 
 
-def _source(made: _Made) -> tuple[RolloutSource, Callable[[], float]]:
-    ota, trusted = made.ota, made.trusted
-    if ota.source == "waves":
-        return Waves(made.name, trusted.rollout, trusted.running), lambda: ota.poll_s
-    source = hawkbit_client(ota, made.name, made.facts, made.journal)
-    return source, lambda: source.wait_s
+def _poll_s(made: _Made) -> float:
+    return made.source.wait_s if isinstance(made.source, HawkbitDdi) else made.ota.poll_s
+
+
+def _consent(source: RolloutSource) -> str | None:
+    return source.asked if isinstance(source, HawkbitDdi) else None
 
 
 def _worker(made: _Made, agent: Agent) -> ThreadedWorker:

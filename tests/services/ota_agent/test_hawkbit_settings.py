@@ -14,6 +14,7 @@ import pytest
 
 from ota.machine import Ledger, Stage
 from services.home.embedded_broker import free_port
+from services.local_socket import ask
 from services.ota_agent.agent import Agent, Wish
 from services.settings_file import SettingsError
 from tests.support.certificates import authority, server
@@ -67,8 +68,14 @@ def told(action: Action) -> Ends:
 
 def test_what_waits_for_the_owner_begins_when_the_owner_installs_it(rig: Rig) -> None:
     action = rig.assign(confirm=True)
-    box = rig.box()
-    assert box.run(asked).update is None
+    box, statuses = rig.box(), []
+
+    def shown(agent: Agent, ledger: Ledger) -> bool:
+        statuses.append(ask(box.settings.ota.socket, {"do": "status"}))
+        return asked(agent, ledger)
+
+    assert box.run(shown).update is None
+    assert statuses[-1]["wants_consent"] == "2.0"
     assert action.status is Status.WAIT_FOR_CONFIRMATION
 
     end = box.until_it_ends(Wish("install", "2.0"))
