@@ -69,28 +69,6 @@ def goes_on(root: Path, new: Path) -> None:
     assert {p.read_bytes() for p in (root / "store").iterdir() if len(p.name) == 64} == held
 
 
-def test_a_switch_that_was_cut_and_is_done_again_leaves_nothing_staged(
-    bundles: list[Path], tmp_path: Path
-) -> None:
-    """Else the link would keep a generation for good, and from being gone back to."""
-    names: list[str] = []
-
-    def prepare(disk: CrashDisk) -> None:
-        generations = Generations(disk.root, disk)
-        generations.install(bundles[0])
-        names.append(generations.stage(put(generations.store, bundles[1])).name)
-
-    def switch(disk: CrashDisk) -> object:
-        return Generations(disk.root, disk).switch(names[-1])
-
-    for root in every_cut(switch, prepare, tmp_path):
-        generations = Generations(root)
-        assert generations.switch(names[-1]).current
-        assert not (root / "staged").is_symlink()
-        generations.install(bundles[2])
-        assert generations.rollback().name == names[-1]
-
-
 Story = Callable[[CrashDisk], object]
 
 
