@@ -6,6 +6,7 @@ the agent does the work of a stage until it has an outcome, and asks again.
     assigned → downloading → verified → staged → wait_quiet
         → proving → switching → soaking → committed
     what ends badly: before the trial → failed; in it → going_back → rolled_back
+    what serves already, under another release or action: verified → committed
 """
 
 from __future__ import annotations
@@ -161,6 +162,8 @@ class Update(_Frozen):
     target: Text
     install: Install = "quiet"
     forced: bool = False
+    stick: Text = ""
+    """As ``Assignment.stick``."""
     stage: Annotated[Stage, Enumerated] = Stage.ASSIGNED
     release: Text = ""
     """Its name, once the signed release is here."""
@@ -274,7 +277,11 @@ def begin(ledger: Ledger, wanted: Assignment) -> Ledger:
     if ledger.active is not None:
         raise ValueError("another update goes on")
     update = Update(
-        action=wanted.action, target=wanted.target, install=wanted.install, forced=wanted.forced
+        action=wanted.action,
+        target=wanted.target,
+        install=wanted.install,
+        forced=wanted.forced,
+        stick=wanted.stick,
     )
     refused = refusal(ledger, wanted)
     if refused is None:
@@ -291,6 +298,8 @@ def step(ledger: Ledger, result: Result) -> Ledger:
     update = Update.model_validate({**update.model_dump(), **result.learnt})
     before, result = update.stage, _explained(update, result)
     to = TABLE[before, result.outcome]
+    if to is Stage.STAGED and update.generation and update.generation == update.previous:
+        to = Stage.COMMITTED  # there is nothing to try, and nothing to go back to
     if to is Stage.PROVING:
         # A try is spent before the engines load, so that no crash can forget it.
         if update.tries_left == 0:

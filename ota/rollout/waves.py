@@ -38,14 +38,6 @@ def leads_on(rollout: Rollout, running: int) -> bool:
     return running < rollout.counter or rollout.downgrade_to == rollout.counter
 
 
-def opens_at(rollout: Rollout, place: int) -> datetime | None:
-    """When a bucket's wave begins; None where no wave reaches it yet."""
-    for wave in rollout.waves:
-        if place < wave.until_bucket:
-            return wave.start
-    return None
-
-
 @dataclass(frozen=True)
 class Standing:
     """What a device knows when it asks whether to install a release."""

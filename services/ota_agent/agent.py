@@ -68,6 +68,9 @@ class Rollouts(Protocol):
     def newest(self) -> str | None:
         """Target of the signed roll-out, fetched anew. Raises OtaError."""
 
+    def at(self, stick: str) -> Rollouts:
+        """The same of a repository that the owner has brought; itself for ``""``."""
+
     def offered(self) -> Release | None:
         """Where the roll-out that was seen last leads; no network."""
 
@@ -101,6 +104,8 @@ class Wish:
     do: str
     """``check``, ``install`` or ``rollback``."""
     release: str = ""
+    stick: str = ""
+    """Where to install from, if not from the usual repository."""
 
 
 class Agent:
@@ -275,7 +280,7 @@ class Agent:
             self._poll_at = 0.0
             return ledger
         if wish.do == "install":
-            return self._install(wish.release)
+            return self._install(wish.release, wish.stick)
         if ledger.active is not None:
             return self._p.journal.change(
                 lambda now: give_up(now, Reason.CANCELLED, "by the owner")
@@ -285,15 +290,15 @@ class Agent:
         self._p.voice.serve(back.name)
         return ledger
 
-    def _install(self, release: str) -> Ledger:
+    def _install(self, release: str, stick: str) -> Ledger:
         """The owner's word overrules waves, quiet hours and a rejection; signatures it does not."""
         target = release_target(self._p.device_class, release) if release else None
-        target = target or self._p.rollouts.newest()
+        target = target or self._p.rollouts.at(stick).newest()
         if target is None:
             self.undone = "install: there is no roll-out for this class"
             return self._p.journal.read()
         action = f"{OWNER}{int(self._p.local().timestamp())}"
-        wanted = Assignment(action, target, "now", forced=True)
+        wanted = Assignment(action, target, "now", forced=True, stick=stick)
         return self._p.journal.change(lambda ledger: by_owner(ledger, wanted))
 
     # --- telling ---------------------------------------------------------------------------------

@@ -33,6 +33,8 @@ class Install(_Frozen):
 
     do: Literal["install"] = "install"
     release: ReleaseName | Literal[""] = ""
+    stick: Annotated[str, Field(pattern=r"^(/[^\x00-\x1f\x7f]{1,500})?$")] = ""
+    """Directory or archive to take it from; empty: the usual repository."""
 
 
 class Defer(_Frozen):
@@ -56,9 +58,20 @@ _QUESTION: TypeAdapter[Question] = TypeAdapter(Question)
 class AgentDesk:
     """``answer`` is the socket's."""
 
-    def __init__(self, agent: Agent, generations: Generations, read: Callable[[], Ledger]) -> None:
-        """Args: read: the journal's ledger."""
+    def __init__(
+        self,
+        agent: Agent,
+        generations: Generations,
+        read: Callable[[], Ledger],
+        consent: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        """
+        Args:
+            read: the journal's ledger.
+            consent: target of what the source does not begin without the owner's word.
+        """
         self._agent, self._generations, self._read = agent, generations, read
+        self._consent = consent
 
     def answer(self, question: dict[str, Any]) -> dict[str, Any]:
         """Answer one question; ``ValueError`` where it is none or cannot be done now."""
@@ -70,7 +83,7 @@ class AgentDesk:
             case Check():
                 self._agent.wish(Wish("check"))
             case Install():
-                self._agent.wish(Wish("install", asked.release))
+                self._agent.wish(Wish("install", asked.release, asked.stick))
             case Rollback():
                 self._agent.wish(Wish("rollback"))
             case Defer():
@@ -88,6 +101,7 @@ class AgentDesk:
             "waits": agent.waits or None,
             "deferred_until": agent.deferred_until(),
             "fault": agent.undone or agent.unanswered or None,
+            "wants_consent": release_of(self._consent() or ""),
             "asked": agent.polled.isoformat(timespec="seconds") if agent.polled else None,
         }
 

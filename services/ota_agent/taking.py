@@ -39,7 +39,7 @@ def by_owner(ledger: Ledger, wanted: Assignment) -> Ledger:
     active = ledger.active
     if active is None:
         return begin(ledger, wanted)
-    if active.target == wanted.target:
+    if active.target == wanted.target and wanted.stick in ("", active.stick):
         hurried = active.model_copy(update={"install": "now", "forced": True})
         return ledger.model_copy(update={"update": hurried})
     if active.stage in IN_TRIAL:

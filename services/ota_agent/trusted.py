@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ota.errors import OtaError, Reason, StoreError, TrustError
+from ota.errors import OtaError, Reason, StoreError, TransferError, TrustError
 from ota.release import MAX_RELEASE_BYTES, Release
 from ota.rollout.rollout import Rollout
 from ota.rollout.waves import leads_on
@@ -31,6 +31,9 @@ class Vouched:
     """Counter of the newest release that was committed here; 0: none."""
 
 
+OnStick = Callable[[Path], AbstractContextManager[Trust]]
+
+
 class Trusted:
     """One view of the repository at a time; a second caller waits for the first.
 
@@ -38,16 +41,37 @@ class Trusted:
     """
 
     def __init__(
-        self, here: Trust, reaching: Callable[[], AbstractContextManager[Trust]], device_class: str
+        self,
+        here: Trust,
+        reaching: Callable[[], AbstractContextManager[Trust]],
+        device_class: str,
+        on_stick: OnStick | None = None,
     ) -> None:
         """
         Args:
             here: reads and raises the floor, for which no repository is needed.
             reaching: the same with the repository within reach: a stick may have to be opened.
+            on_stick: the same with another repository within reach, which the owner has brought.
         """
         self._lock = threading.Lock()
         self._here, self._reaching, self._class = here, reaching, device_class
+        self._on_stick = on_stick
         self._offered: Release | None = None
+
+    def at(self, stick: str) -> Trusted:
+        """The same chain of trust, floor and lock, of what lies on a stick; itself for ``""``.
+
+        Raises:
+            TransferError: no stick may be used here.
+        """
+        if not stick:
+            return self
+        reaching = self._on_stick
+        if reaching is None:
+            raise TransferError(Reason.REFUSED, "no stick can be used here")
+        other = Trusted(self._here, lambda: reaching(Path(stick)), self._class)
+        other._lock = self._lock
+        return other
 
     def vouch(self, target: str) -> Vouched:
         """Fetch what is newest, and the release that a target names.

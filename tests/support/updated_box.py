@@ -316,8 +316,9 @@ class UpdatedBox:
             chance=lambda: 0.5,
         )
 
-    def _worker(self, agent: Agent) -> AtOnce:
-        means = Means(
+    def means(self, agent: Agent) -> Means:
+        """What the effects of an agent work with."""
+        return Means(
             facts=self.facts,
             device_id="box-1",
             trusted=self.trusted,
@@ -334,7 +335,11 @@ class UpdatedBox:
             soaked=agent.soaked,
             clock=lambda: self.clock.now,
         )
-        return AtOnce(Effects(means), self.clock)
 
-    def _fetch(self, release: Release, cancel: Cancel, arrived: Callable[[int], None]) -> None:
+    def _worker(self, agent: Agent) -> AtOnce:
+        return AtOnce(Effects(self.means(agent)), self.clock)
+
+    def _fetch(
+        self, update: Update, release: Release, cancel: Cancel, arrived: Callable[[int], None]
+    ) -> None:
         fetch_release(release, self.generations.store, self.shelf)
