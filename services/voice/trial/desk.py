@@ -44,20 +44,18 @@ class TrialDesk:
         open_: Open,
         due_s: Callable[[], float | None] = lambda: None,
         safe_mode: bool = False,
-        model_version: str | None = None,
         start_over: Callable[[], None] = reopen,
     ) -> None:
         """
         Args:
             open_: opens a generation by its name; may raise DeviceError.
             due_s: seconds until the next timer or alarm rings.
-            model_version: what the serving bundle calls itself, to be shown.
             start_over: the way out when a model cannot be put in beside the one that serves.
         """
         self._settings, self._exchange, self._prover = settings, exchange, prover
         self._open = open_
         self._due_s, self._safe_mode = due_s, safe_mode
-        self._version, self._start_over = model_version, start_over
+        self._start_over = start_over
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._proof: Proof | None = None
@@ -103,7 +101,7 @@ class TrialDesk:
     def shown(self) -> Update | None:
         """For Home Assistant; None where nothing is known."""
         told = self._told or Tell()
-        installed = told.installed or self._version
+        installed = told.installed or self._exchange.serving.version
         return Update(installed, told.latest or None, told.progress) if installed else None
 
     def install(self) -> None:

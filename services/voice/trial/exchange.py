@@ -40,6 +40,8 @@ class Loaded:
     memory_mb: int = 0
     """What its manifest says that it needs, MiB."""
     english: bool = True
+    version: str = ""
+    """What its manifest calls it; empty where the family needs no bundle."""
 
 
 class Absent:
@@ -121,7 +123,7 @@ class Exchange:
             self.loop.post(Event.UPDATE_BEGIN)
             self._await(lambda: self.loop.state in DEAF, "the end of a turn")
         gone = threading.Event()
-        self.serving = Loaded(Absent())
+        self.serving = Loaded(Absent(), version=self.serving.version)  # still installed
         self.loop.replace(self.serving.model)
         self.loop.worker.submit(gone.set)
         if not gone.wait(REST_S):

@@ -95,4 +95,5 @@ def _opened(settings: Settings, path: Path) -> Loaded:
         path.name if installed else "",
         manifest.hardware.memory_mb,
         english="en" in manifest.languages,
+        version=manifest.version,
     )

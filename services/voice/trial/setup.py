@@ -6,7 +6,6 @@ import logging
 from contextlib import ExitStack
 from functools import partial
 
-from services.bundles import bundle_version
 from services.home.clock import instant
 from services.home.desk import Desk
 from services.local_socket import SocketError, SocketServer
@@ -32,7 +31,6 @@ def open_desk(
         open_=open_,
         due_s=lambda: due_s(timers),
         safe_mode=makeshift,
-        model_version=bundle_version(settings),
     )
     opened.callback(desk.close)
     if settings.ota.repository is not None and settings.model.family != "cascade":

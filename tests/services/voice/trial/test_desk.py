@@ -45,7 +45,7 @@ class Daemon:
         model = settings.model.model_copy(update={"generations": folder / "models"})
         settings = settings.model_copy(update={"model": model})
         self.loop = VoiceLoop(ScriptedModel(), QuietHome(), MarkedWake(), LoudActivity())
-        exchange = Exchange(self.loop, Loaded(self.loop.model, self.old), HomeView, TurnCount())
+        exchange = Exchange(self.loop, Loaded(self.loop.model, self.old, version="0.3.0"), HomeView, TurnCount())
         self.opened: dict[str, ScriptedModel | Exception] = {self.new: ScriptedModel()}
         self.started_over = self.loads = 0
         self.desk = TrialDesk(
@@ -53,7 +53,6 @@ class Daemon:
             exchange,
             Prover(settings, exchange, self._open),
             open_=self._open,
-            model_version="0.3.0",
             start_over=self._start_over,
         )
         self.socket = folder / "voice.sock"

@@ -87,11 +87,12 @@ def test_where_there_is_no_room_for_two_nobody_is_heard_meanwhile() -> None:
     source = FileSource(silence(0.01), clock, lambda: not stop.is_set())
     thread = threading.Thread(target=loop.run, args=(source, DiscardingSink()))
     thread.start()
-    exchange = Exchange(loop, Loaded(model, "old"), HomeView, TurnCount())
+    exchange = Exchange(loop, Loaded(model, "old", version="0.3.0"), HomeView, TurnCount())
     try:
         exchange.take_out()
         assert loop.state is State.UPDATING
         assert isinstance(loop.model, Absent)
+        assert exchange.serving.version == "0.3.0", "the owner is shown what is installed"
         with pytest.raises(EngineError, match="exchanged"):
             loop.model.session(HomeView())
         exchange.put_in(Loaded(ScriptedModel(), "new"))
