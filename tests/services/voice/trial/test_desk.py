@@ -45,7 +45,8 @@ class Daemon:
         model = settings.model.model_copy(update={"generations": folder / "models"})
         settings = settings.model_copy(update={"model": model})
         self.loop = VoiceLoop(ScriptedModel(), QuietHome(), MarkedWake(), LoudActivity())
-        exchange = Exchange(self.loop, Loaded(self.loop.model, self.old, version="0.3.0"), HomeView, TurnCount())
+        serving = Loaded(self.loop.model, self.old, version="0.3.0")
+        exchange = Exchange(self.loop, serving, HomeView, TurnCount())
         self.opened: dict[str, ScriptedModel | Exception] = {self.new: ScriptedModel()}
         self.started_over = self.loads = 0
         self.desk = TrialDesk(
