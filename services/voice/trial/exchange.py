@@ -59,6 +59,8 @@ class TurnCount:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._since = clock()
+        self._after = 0
+        self._lock = threading.Lock()
         self.done = 0
         self.failed = 0
 
@@ -67,13 +69,18 @@ class TurnCount:
             return
         self._since = self._clock()
         reason = str(event.data.get("reason"))
-        if reason == "done":
-            self.done += 1
-        elif reason.startswith("fault") or reason == "timeout":
-            self.failed += 1
+        with self._lock:
+            if event.turn_id <= self._after:
+                return
+            if reason == "done":
+                self.done += 1
+            elif reason.startswith("fault") or reason == "timeout":
+                self.failed += 1
 
-    def begin_again(self) -> None:
-        self.done = self.failed = 0
+    def begin_again(self, after: int) -> None:
+        """Count the turns after that one: those up to it are not the new model's."""
+        with self._lock:
+            self._after, self.done, self.failed = after, 0, 0
 
     @property
     def quiet_s(self) -> float:
@@ -106,8 +113,9 @@ class Exchange:
         self._lay_out(loaded.model)
         if not self.loop.replace(loaded.model):
             raise EngineError("model", "cannot be exchanged now", "try again")
-        self.serving = loaded
-        self.turns.begin_again()
+        # A turn has its number before it asks the worker for a session, and so for a model.
+        self.turns.begin_again(after=self.loop.controller.fence.current)
+        self.serving = loaded  # not before: who looks must not count the old one's against it
         if self.loop.state is State.UPDATING:
             self.loop.post(Event.UPDATE_END)
         log.info("another generation answers", extra={"generation": loaded.generation})

@@ -67,7 +67,35 @@ def test_a_turn_keeps_its_model_and_the_next_has_the_new_one() -> None:
     assert replies == ["old", "new", "new"]
     assert [e.data["reason"] for e in events if e.kind == "turn_end"] == ["done"] * 3
     assert old.sessions[0].committed == 8_000, "its reply was heard to the last sample"
-    assert (counts.done, counts.failed) == (3, 0)
+    assert (counts.done, counts.failed) == (2, 0), "the first was the old one's"
+
+
+def test_a_turn_that_the_old_model_spoils_is_not_held_against_the_new_one() -> None:
+    """It goes on while the exchange is made, and ends in a fault after it."""
+    exchanges: list[Exchange] = []
+
+    def in_the_middle() -> None:
+        exchanges[0].put_in(Loaded(ScriptedModel(), "new"))
+        raise RuntimeError
+
+    old = ScriptedModel(Script(), before_chunk=in_the_middle)
+    clock, ends = VirtualClock(), []
+    counts = TurnCount(clock.now)
+
+    def emit(event: TimelineEvent) -> None:
+        counts.add(event)
+        if event.kind == "turn_end":
+            ends.append(event.data["reason"])
+
+    loop = VoiceLoop(
+        old, QuietHome(), MarkedWake(), LoudActivity(), clock=clock, worker=InlineWorker(),
+        emit=emit,
+    )  # fmt: skip
+    exchanges.append(Exchange(loop, Loaded(old, "old"), HomeView, counts))
+    sound = np.concatenate([turn(), silence(4.0), turn()])
+    loop.run(FileSource(sound, clock, lambda: loop.busy), RecordingSink())
+    assert ends == ["fault: RuntimeError", "done"]
+    assert (counts.done, counts.failed) == (1, 0)
 
 
 def test_faults_and_hangs_count_and_silence_does_not() -> None:
@@ -76,8 +104,10 @@ def test_faults_and_hangs_count_and_silence_does_not() -> None:
         counts.add(TimelineEvent("turn_end", 1, 0, 0, {"reason": reason}))
     counts.add(TimelineEvent("reply_text", 1, 0, 0, {"text": "fault"}))
     assert (counts.done, counts.failed) == (1, 2)
-    counts.begin_again()
-    assert (counts.done, counts.failed) == (0, 0)
+    counts.begin_again(after=7)
+    for turn_id in (7, 8):
+        counts.add(TimelineEvent("turn_end", turn_id, 0, 0, {"reason": "done"}))
+    assert (counts.done, counts.failed) == (1, 0)
 
 
 def test_where_there_is_no_room_for_two_nobody_is_heard_meanwhile() -> None:
