@@ -11,11 +11,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from device.errors import DeviceError
 from ota.errors import Reason
 from services.home.presence.entities import Update
+from services.logs import without_message
 from services.settings import Settings
-from services.voice.trial.exchange import Absent, Exchange, Loaded
+from services.voice.trial.exchange import Exchange, Loaded, told_of
 from services.voice.trial.opening import directory, manifest_of
 from services.voice.trial.prover import Open, Prover
 from services.voice.trial.words import Look, Proof, Prove, Question, Serve, Tell, VoiceState
@@ -136,20 +136,14 @@ class TrialDesk:
     def _prove(self, asked: Prove) -> None:
         self._drop()
         path = directory(self._settings, asked.generation)
-        try:
-            needs_mb = manifest_of(path).hardware.memory_mb
-        except DeviceError as error:
-            self._proof = Proof(
-                generation=asked.generation,
-                over=True,
-                reason=Reason.GATE_LOAD,
-                detail=str(error)[:500],
-            )
-            return
-        proof, held = self._prover.prove(asked.generation, asked.gate, path, needs_mb)
+        proof, held = self._prover.prove(
+            asked.generation, asked.gate, path, lambda: manifest_of(path).hardware.memory_mb
+        )
         if held is not None:
             self._hold(held)
         self._proof = proof
+        if held is None and proof.reason is not Reason.CANCELLED and self._exchange.absent:
+            self._over()  # the model before did not load again; the daemon knows of others
 
     def _serve(self, generation: str) -> None:
         if self._busy:
@@ -169,8 +163,9 @@ class TrialDesk:
             if held is None or held.generation != generation:
                 held = self._open(generation)
             self._exchange.put_in(held)
-        except (DeviceError, MemoryError) as error:
-            log.error("cannot be exchanged in place", extra={"reason": str(error)})
+        except Exception as error:  # whatever a model makes us raise
+            reason = {"reason": told_of(error)}
+            log.error("cannot be exchanged in place", extra=reason, exc_info=without_message(error))
             self._over()
 
     def _over(self) -> None:
@@ -193,5 +188,5 @@ class TrialDesk:
         """Nobody asked for it: a half gigabyte is not kept for nothing, nor a deaf box deaf."""
         log.warning("a proven generation was not asked to serve")
         self._held = None
-        if isinstance(self._exchange.serving.model, Absent):
+        if self._exchange.absent:
             self._over()

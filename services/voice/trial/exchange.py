@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from device.errors import EngineError
+from device.errors import DeviceError, EngineError
 from services.language.homeview import HomeView
 from services.voice.controller import Event, State
 from services.voice.families.base import Session, SpeechModel
@@ -42,6 +42,14 @@ class Loaded:
     english: bool = True
     version: str = ""
     """What its manifest calls it; empty where the family needs no bundle."""
+
+
+def told_of(error: Exception) -> str:
+    """What may be told of a fault in a model: what was said may be in the text of any but ours
+    and the system's."""
+    if isinstance(error, (DeviceError, OSError, MemoryError)):
+        return f"{type(error).__name__}: {error}"[:400]
+    return type(error).__name__
 
 
 class Absent:
@@ -103,6 +111,11 @@ class Exchange:
     def wanted(self) -> bool:
         """Whether somebody is being heard or answered."""
         return self.loop.state not in {*RESTING, State.UPDATING}
+
+    @property
+    def absent(self) -> bool:
+        """Whether nothing can answer."""
+        return isinstance(self.serving.model, Absent)
 
     def put_in(self, loaded: Loaded) -> None:
         """Let it answer from the next turn on.

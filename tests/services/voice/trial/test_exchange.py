@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 import time
 
 import numpy as np
 import pytest
 
 from device.errors import EngineError
-from device.sound.clock import MonotonicClock, VirtualClock
-from device.sound.files import DiscardingSink, FileSource, RecordingSink
+from device.sound.clock import VirtualClock
+from device.sound.files import FileSource, RecordingSink
 from device.sound.frames import FRAME_SAMPLES
 from services.language.homeview import HomeView
 from services.voice.controller import State
@@ -18,6 +17,7 @@ from services.voice.loop import TimelineEvent, VoiceLoop
 from services.voice.trial.exchange import Absent, Exchange, Loaded, TurnCount
 from services.voice.worker import InlineWorker
 from tests.support.scripted_model import LoudActivity, MarkedWake, QuietHome, Script, ScriptedModel
+from tests.support.silent_room import hearing
 
 
 def wake() -> np.ndarray:
@@ -111,14 +111,10 @@ def test_faults_and_hangs_count_and_silence_does_not() -> None:
 
 
 def test_where_there_is_no_room_for_two_nobody_is_heard_meanwhile() -> None:
-    clock, model = MonotonicClock(), ScriptedModel()
-    loop = VoiceLoop(model, QuietHome(), MarkedWake(), LoudActivity(), clock=clock)
-    stop = threading.Event()
-    source = FileSource(silence(0.01), clock, lambda: not stop.is_set())
-    thread = threading.Thread(target=loop.run, args=(source, DiscardingSink()))
-    thread.start()
+    model = ScriptedModel()
+    loop = VoiceLoop(model, QuietHome(), MarkedWake(), LoudActivity())
     exchange = Exchange(loop, Loaded(model, "old", version="0.3.0"), HomeView, TurnCount())
-    try:
+    with hearing(loop):
         exchange.take_out()
         assert loop.state is State.UPDATING
         assert isinstance(loop.model, Absent)
@@ -131,9 +127,6 @@ def test_where_there_is_no_room_for_two_nobody_is_heard_meanwhile() -> None:
             assert time.monotonic() < deadline
             time.sleep(0.01)
         assert exchange.serving.generation == "new"
-    finally:
-        stop.set()
-        thread.join()
-        loop.worker.close(2)
+    loop.worker.close(2)
     with pytest.raises(EngineError, match="cannot be exchanged"):
         exchange.put_in(Loaded(ScriptedModel(), "late"))
