@@ -77,6 +77,8 @@ class Gate(_Frozen):
     """The call it must give, as the bench prints one: ``HassTurnOn {"name": "lamp"}``."""
     slower: float = Field(default=1.2, ge=1, le=10)
     """p95 of first audio, as a multiple of the release before on the same device."""
+    max_wer: float = Field(default=0.75, ge=0, le=1)
+    """Most word errors for each word of the reply, as the judge of speech there hears it."""
     seconds: float = Field(default=600, gt=0, le=3600)
     """All of the gate in this time."""
     soak_turns: int = Field(default=3, strict=True, ge=0, le=1000)

@@ -19,7 +19,6 @@ from ota.fetching import fetch_release
 from ota.generations import Generations
 from ota.journal import Journal
 from ota.layout import CONTENT, Addresses
-from ota.machine import Update
 from ota.offline import OFFLINE, OfflineFetcher, OfflineSource, open_repository
 from ota.phases import Phase
 from ota.release import Facts, Release
@@ -42,7 +41,6 @@ from services.ota_agent.voice_link import VoiceLink
 from services.ota_agent.work import Cancel, ThreadedWorker
 from services.settings import Ota, Settings
 from services.settings_file import Problem, SettingsError
-from services.voice.trial.words import Proof
 from services.wiring import broker_address
 
 MAX_ROOT_BYTES = 512_000
@@ -171,9 +169,6 @@ def _worker(
     def fetched(done: int, total: int) -> None:
         agent.progress = (done, total)
 
-    def proved(update: Update, proof: Proof) -> None:
-        fleet.gate(update, proof)
-
     def reachable() -> bool:
         try:
             trusted.rollout()
@@ -194,7 +189,7 @@ def _worker(
         waiting=agent.waiting,
         assigned=agent.assigned,
         reachable=reachable,
-        proved=proved,
+        proved=agent.proved,
         fetched=fetched,
     )
     return ThreadedWorker(Effects(means).do)

@@ -56,6 +56,8 @@ class Voice:
         self.serving = serving()
         self.verdict: Reason | None = None
         """How every gate ends."""
+        self.recognised: bool | None = None
+        """Whether its replies are understood."""
         self.silent = False
         """Nobody answers."""
         self.dies_in_gate = 0
@@ -79,7 +81,8 @@ class Voice:
                 self.dies_in_gate -= 1
                 self.restart()
             else:
-                self.proof = self.proof.model_copy(update={"over": True, "reason": self.verdict})
+                ended = {"over": True, "reason": self.verdict, "recognised": self.recognised}
+                self.proof = self.proof.model_copy(update=ended)
         return VoiceState(
             serving=self.serving,
             quiet_s=self.quiet_s,
@@ -313,7 +316,7 @@ class UpdatedBox:
             waiting=agent.waiting,
             assigned=agent.assigned,
             reachable=lambda: not self.shelf.empty or self.fleet.connected,
-            proved=self.fleet.gate,
+            proved=agent.proved,
             clock=lambda: self.clock.now,
         )
         return AtOnce(Effects(means), self.clock)

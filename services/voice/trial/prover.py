@@ -41,8 +41,8 @@ ROOM_MB = 128
 CLOSE_S = 2.0
 
 Open = Callable[[str], Loaded]
-Told = Callable[[Pcm, str], tuple[int, int]]
-"""Word errors in recognising a text in float32[n], and how many words it has."""
+Judge = Callable[[Pcm, str], tuple[int, int] | None]
+"""Word errors in recognising a text in float32[n], and how many words it has; None: it cannot."""
 
 
 class GateFailed(Exception):
@@ -83,7 +83,7 @@ class Prover:
         settings: Settings,
         exchange: Exchange,
         open_: Open,
-        recognised: Told | None = None,
+        judge: Judge | None = None,
         rehearsals: int = REHEARSALS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -92,10 +92,10 @@ class Prover:
             rehearsals: of each model, in each round.
             open_: opens an installed generation by its name, or, by an empty one, what the
                 settings name; may raise DeviceError.
-            recognised: the judge of speech, where it is installed.
+            judge: of speech, where it is installed.
         """
         self._settings, self._exchange, self._open = settings, exchange, open_
-        self._recognised, self._clock = recognised, clock
+        self._judge, self._clock = judge, clock
         self._rehearsals = rehearsals
         self._stopping = False
 
@@ -144,6 +144,7 @@ class _Run:
         self._before = owner._exchange.serving
         self._worker: Worker = InlineWorker()
         self._memory_mb: int | None = None
+        self._recognised: bool | None = None
         self._new, self._old = _Times(), _Times()
 
     def go(self, needs_mb: Callable[[], int]) -> Loaded:
@@ -220,9 +221,13 @@ class _Run:
         return self._rehearse(self._before, said, worker, yields=yields)
 
     def _of_words(self, loaded: Loaded, turn: Turn) -> Verdict:
-        if self._o._recognised is None or not loaded.english:
+        judge = self._o._judge if loaded.english else None
+        found = judge(turn.reply, turn.reply_text) if judge is not None else None
+        if found is None:
             return judgement.GOOD
-        return judgement.of_words(*self._o._recognised(turn.reply, turn.reply_text))
+        verdict = judgement.of_words(self._gate, *found)
+        self._recognised = verdict.reason is None
+        return verdict
 
     def _demand(self, verdict: Verdict) -> None:
         if verdict.reason is not None:
@@ -255,6 +260,7 @@ class _Run:
             over=True,
             reason=verdict.reason,
             detail=verdict.detail[:500],
+            recognised=self._recognised,
             seconds=round(self._o._clock() - self._began, 1),
             p95_ms=_positive(judgement.p95(self._new.values)),
             p95_before_ms=_positive(judgement.p95(self._old.values)),

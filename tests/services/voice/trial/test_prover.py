@@ -58,7 +58,7 @@ def prove(tmp_path: Path, loop: VoiceLoop) -> Prove:
         needs_mb: Callable[[], int] = lambda: LITTLE,
         before: SpeechModel | Exception | None = None,
         said: Pcm = SAID,
-        recognised: Callable[..., tuple[int, int]] | None = None,
+        judge: Callable[..., tuple[int, int] | None] | None = None,
     ) -> tuple[Proof, Loaded | None]:
         write_wav(tmp_path / "gate.wav", said)
 
@@ -71,7 +71,7 @@ def prove(tmp_path: Path, loop: VoiceLoop) -> Prove:
         # The owner's own wake word and volume have no say in it.
         settings = Settings(wake=Wake(phrase="alexa"), audio=Audio(volume=0.0))
         exchange = Exchange(loop, Loaded(loop.model, OLD), HomeView, TurnCount())
-        prover = Prover(settings, exchange, open_, recognised, rehearsals=1)
+        prover = Prover(settings, exchange, open_, judge, rehearsals=1)
         return prover.prove(NAME, gate, tmp_path, needs_mb)
 
     return run
@@ -79,13 +79,14 @@ def prove(tmp_path: Path, loop: VoiceLoop) -> Prove:
 
 def test_a_release_that_answers_right_may_serve(prove: Prove) -> None:
     model = ScriptedModel(Script(call=LIGHT_ON, reply="the bed light is on"))
-    proof, held = prove(model, recognised=lambda pcm, text: (1, len(text.split())))
+    proof, held = prove(model, judge=lambda pcm, text: (1, len(text.split())))
     assert (proof.over, proof.reason, proof.generation) == (True, None, NAME)
     assert held is not None
     assert held.model is model
     assert proof.p95_ms is not None
     assert proof.p95_before_ms is not None
     assert proof.beside
+    assert proof.recognised
 
 
 @pytest.mark.parametrize(
@@ -104,8 +105,8 @@ def test_what_answers_wrongly_never_serves(prove: Prove, script: Script, reason:
 
 def test_what_the_recogniser_does_not_understand_never_serves(prove: Prove) -> None:
     model = ScriptedModel(Script(call=LIGHT_ON))
-    proof, _ = prove(model, recognised=lambda pcm, text: (44, 6))
-    assert proof.reason is Reason.GATE_REPLY
+    proof, _ = prove(model, judge=lambda pcm, text: (44, 6))
+    assert (proof.reason, proof.recognised) == (Reason.GATE_REPLY, False)
 
 
 def test_what_does_not_load_says_why(prove: Prove) -> None:
@@ -128,8 +129,14 @@ def test_without_a_recording_only_loading_is_proved(prove: Prove) -> None:
 
 
 def test_the_gate_has_an_end(prove: Prove) -> None:
-    proof, _ = prove(ScriptedModel(Script(call=LIGHT_ON)), GATE.model_copy(update={"seconds": 0.1}))
+    """And a recogniser that crashed is no fault of the release, and no praise."""
+    asked: list[str] = []
+    gate = GATE.model_copy(update={"seconds": 0.1})
+    proof, _ = prove(
+        ScriptedModel(Script(call=LIGHT_ON)), gate, judge=lambda pcm, text: asked.append(text)
+    )
     assert proof.reason is Reason.GATE_TIME
+    assert (len(asked), proof.recognised) == (1, None)
 
 
 def test_without_room_for_two_the_old_one_makes_room_and_comes_back_after_a_bad_one(
