@@ -43,7 +43,6 @@ class TrialDesk:
         *,
         open_: Open,
         due_s: Callable[[], float | None] = lambda: None,
-        safe_mode: bool = False,
         start_over: Callable[[], None] = reopen,
     ) -> None:
         """
@@ -54,8 +53,7 @@ class TrialDesk:
         """
         self._settings, self._exchange, self._prover = settings, exchange, prover
         self._open = open_
-        self._due_s, self._safe_mode = due_s, safe_mode
-        self._start_over = start_over
+        self._due_s, self._start_over = due_s, start_over
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._proof: Proof | None = None
@@ -84,15 +82,15 @@ class TrialDesk:
         return self.state().model_dump(mode="json")
 
     def state(self) -> VoiceState:
-        turns, loop = self._exchange.turns, self._exchange.loop
+        turns, loop, serving = self._exchange.turns, self._exchange.loop, self._exchange.serving
         return VoiceState(
-            serving=self._exchange.serving.generation,
+            serving=serving.generation,
             speaking=self._exchange.wanted or not loop.playback.empty,
             quiet_s=max(0.0, turns.quiet_s),
             due_s=self._due_s(),
             turns=turns.done,
             failed=turns.failed,
-            safe_mode=self._safe_mode,
+            safe_mode=serving.makeshift,
             install=self._install,
             told=self._told is not None,
             proof=self._proof,
@@ -149,6 +147,7 @@ class TrialDesk:
         if self._busy:
             self._prover.stop()  # given up: whoever serves now is the one that shall
         if self._exchange.serving.generation == generation:
+            self._exchange.confirm()
             self._drop()
         elif self._busy:
             log.warning("serving something else while a gate goes on: the box is opened anew")

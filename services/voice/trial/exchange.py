@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from device.errors import DeviceError, EngineError
 from services.language.homeview import HomeView
@@ -42,6 +42,8 @@ class Loaded:
     english: bool = True
     version: str = ""
     """What its manifest calls it; empty where the family needs no bundle."""
+    makeshift: bool = False
+    """It stands in for what ``current`` names, which does not load."""
 
 
 def told_of(error: Exception) -> str:
@@ -133,6 +135,10 @@ class Exchange:
             self.loop.post(Event.UPDATE_END)
         log.info("another generation answers", extra={"generation": loaded.generation})
 
+    def confirm(self) -> None:
+        """What serves is what ``current`` names by now."""
+        self.serving = replace(self.serving, makeshift=False)
+
     def take_out(self) -> None:
         """Stop hearing once nobody speaks, and free the memory of the model in service.
 
@@ -144,7 +150,8 @@ class Exchange:
             self.loop.post(Event.UPDATE_BEGIN)
             self._await(lambda: self.loop.state in DEAF, "the end of a turn")
         gone = threading.Event()
-        self.serving = Loaded(Absent(), version=self.serving.version)  # still installed
+        out = self.serving  # and installed still
+        self.serving = Loaded(Absent(), version=out.version, makeshift=out.makeshift)
         self.loop.replace(self.serving.model)
         self.loop.worker.submit(gone.set)
         if not gone.wait(REST_S):

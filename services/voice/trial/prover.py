@@ -249,7 +249,8 @@ class _Run:
             return
         gc.collect()  # the one that failed, or there is no room once more
         try:
-            self._o._exchange.put_in(self._o._open(self._before.generation))
+            loaded = self._o._open(self._before.generation)
+            self._o._exchange.put_in(replace(loaded, makeshift=self._before.makeshift))
         except Exception as error:  # nobody may be left without a word of what happened
             reason, trace = {"reason": told_of(error)}, without_message(error)
             log.error("the model before does not load again", extra=reason, exc_info=trace)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ class Daemon:
         self.settings = settings
         self.loop = VoiceLoop(ScriptedModel(), QuietHome(), MarkedWake(), LoudActivity())
         serving = Loaded(self.loop.model, self.old, version="0.3.0")
-        exchange = Exchange(self.loop, serving, HomeView, TurnCount())
+        exchange = self.exchange = Exchange(self.loop, serving, HomeView, TurnCount())
         self.opened: dict[str, ScriptedModel | Exception] = {self.new: ScriptedModel()}
         self.started_over = self.loads = 0
         self.desk = TrialDesk(
@@ -112,6 +113,26 @@ def test_a_generation_is_proved_and_then_serves(daemon: Daemon) -> None:
     daemon.until(lambda _: daemon.loop.model is daemon.opened[daemon.new])
     daemon.ask(Serve(generation=daemon.new))
     assert not daemon.started_over
+
+
+def test_a_makeshift_is_told_until_what_current_names_serves(daemon: Daemon) -> None:
+    daemon.exchange.serving = replace(daemon.exchange.serving, makeshift=True)
+    assert daemon.ask({"do": "look"}).safe_mode
+    assert not daemon.ask(Serve(generation=daemon.old)).safe_mode, "went back to it"
+    daemon.exchange.serving = replace(daemon.exchange.serving, makeshift=True)
+    daemon.ask(Serve(generation=daemon.new))
+    assert not daemon.until(lambda state: state.serving == daemon.new).safe_mode
+
+
+def test_where_there_is_no_room_a_makeshift_makes_room_and_is_one_again(daemon: Daemon) -> None:
+    daemon.exchange.serving = replace(daemon.exchange.serving, makeshift=True)
+    daemon.needs(2**19)
+    daemon.opened[daemon.new] = BundleError("lm", "is damaged", "fetch it again")
+    daemon.opened[daemon.old] = ScriptedModel()
+    with hearing(daemon.loop):
+        daemon.ask(Prove(generation=daemon.new, gate=Gate()))
+        state = daemon.until(lambda state: state.proof is not None and state.proof.over)
+    assert (state.serving, state.safe_mode) == (daemon.old, True)
 
 
 def test_who_asks_again_after_a_restart_finds_the_same_proof(daemon: Daemon) -> None:
@@ -223,8 +244,8 @@ def test_a_bundle_that_does_not_load_leaves_the_one_before_in_service(tmp_path: 
     good = generations.install(opening.shipped_bundle(Settings()))
     bad = generations.install(write_bundle(tmp_path / "bad", "bad"))
     assert generations.current() == bad.path
-    loaded, makeshift = open_serving(settings_with(tmp_path / "models"))
-    assert (loaded.generation, makeshift) == (good.name, True)
+    loaded = open_serving(settings_with(tmp_path / "models"))
+    assert (loaded.generation, loaded.makeshift) == (good.name, True)
 
 
 def test_a_bundle_that_the_owner_names_is_not_replaced_by_another(tmp_path: Path) -> None:
