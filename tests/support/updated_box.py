@@ -13,13 +13,14 @@ from pathlib import Path
 
 from device.bundle import Bundle
 from ota.deferral import Hours
-from ota.errors import Reason, TransferError
+from ota.errors import Reason, TransferError, TrustError
 from ota.fetching import fetch_release
 from ota.generations import Generations
 from ota.journal import Journal
 from ota.machine import WORK, Effect, Ledger, Result, Update
 from ota.release import Facts, Gate, Release
 from ota.rollout.source import Assignment, Report
+from ota.storage import Storage
 from ota.store import Pinned, Store
 from services.local_socket import SocketError
 from services.ota_agent.agent import Agent, Parts
@@ -154,8 +155,13 @@ class Shelf:
     def fetch(self, pinned: Pinned, store: Store) -> Path:
         if self.empty:
             raise TransferError(Reason.UNREACHABLE, "nothing answers")
-        store.append(pinned.sha256, self.files[pinned.sha256])
-        return store.admit(pinned)
+        data = self.files[pinned.sha256]
+        store.append(pinned.sha256, data[store.gathered(pinned.sha256) :])
+        try:
+            return store.admit(pinned)
+        except TrustError:  # a power cut had spoiled what was gathered; it is gone now
+            store.append(pinned.sha256, data)
+            return store.admit(pinned)
 
 
 @dataclass
@@ -217,14 +223,25 @@ class AtOnce(ThreadedWorker):
 class UpdatedBox:
     """``publish`` a release, let the ``source`` want it, ``run`` until nothing goes on."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, storage: Storage | None = None, like: UpdatedBox | None = None
+    ) -> None:
+        """
+        Args:
+            storage: the disk of what must survive a power cut.
+            like: another device, whose repository this one has, too; nothing is installed then.
+        """
         self.folder, self.clock = folder, Clock()
-        self.repository, self.shelf = UpdateRepository(), Shelf()
+        self.repository = like.repository if like else UpdateRepository()
+        self.shelf = like.shelf if like else Shelf()
+        self.trust_in = like.trust_in if like else folder / "trust"
+        self.storage = storage
         self.source, self.fleet = Source(), Fleet()
-        self.generations = Generations(folder / "models")
-        self.journal = Journal(folder / "ota")
+        self.generations = Generations(folder / "models", storage)
+        self.journal = Journal(folder / "ota", storage)
         self.factory = write_bundle(folder / "factory", "factory")
-        self.generations.install(self.factory)
+        if like is None:
+            self.generations.install(self.factory)
         self.voice = Voice(lambda: self.current)
         self.facts = Facts(device_class=CLASS, memory_mb=8000, app="0.1.0")
         self.lock_file = folder / "hold"
@@ -256,7 +273,7 @@ class UpdatedBox:
 
     def restart(self) -> None:
         """The updater begins again with what is on disk."""
-        device = Device(self.folder / "trust", self.repository)
+        device = Device(self.trust_in, self.repository)
         trust = device.trust()
         self.trusted = Trusted(trust, lambda: nullcontext(trust), CLASS)
         self.agent = Agent(self._parts())
@@ -307,7 +324,7 @@ class UpdatedBox:
             facts=self.facts,
             device_id="box-1",
             trusted=self.trusted,
-            accepted=AcceptedRelease(self.folder / "ota"),
+            accepted=AcceptedRelease(self.folder / "ota", self.storage),
             generations=self.generations,
             fetch=self._fetch,
             voice=self.voice,
