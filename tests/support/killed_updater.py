@@ -59,7 +59,7 @@ def publish(folder: Path, bundle: Path) -> Path:
     root, targets, online = keys["root"], keys["targets"], keys["online"]
     found(publisher, Founders(root, targets, online, online, {CLASS: keys["release"]}))
     opened = Bundle.open(bundle)
-    gate = Gate(soak_turns=0)
+    gate = Gate(utterance="voice.bin", call="HassTurnOn {}", soak_turns=1)
     release = make_release(publisher, opened, CLASS, RELEASE, compat=Compat(), gate=gate)
     publish_release(publisher, opened, release)
     roll_out(publisher, CLASS, RELEASE, [Wave(until_bucket=BUCKETS, start=publisher.now)])
@@ -90,7 +90,8 @@ class VoiceDaemon:
         def answer(question: dict[str, Any]) -> dict[str, Any]:
             match _QUESTION.validate_python(question):
                 case Look():
-                    voice.failed = int(spoils and voice.serving != first)
+                    new = voice.serving != first
+                    voice.turns, voice.failed = int(new), int(new and spoils)
                     state = voice.look()
                 case Prove() as asked:
                     state = voice.prove(asked.generation, asked.gate)
