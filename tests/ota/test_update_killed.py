@@ -38,7 +38,8 @@ def test_two_hundred_kills_of_the_real_updater_leave_one_good_generation_each() 
         told = [json.loads(device.communicate(timeout=300)[0]) for device in devices]
     finally:
         for device in devices:
-            device.kill()
+            with device:
+                device.kill()
     assert [one["violations"] for one in told] == [[]] * AT_ONCE, seeds
     assert [one["left"] for one in told] == [[]] * AT_ONCE, seeds
     assert sum(one["kills"] for one in told) == KILLS
