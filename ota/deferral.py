@@ -56,23 +56,31 @@ class Deferral(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     since: float = Field(default=0, ge=0, allow_inf_nan=False)
-    """When somebody first asked to wait with what is waiting now; 0: nobody has."""
+    """When somebody first asked to wait with ``action``; 0: nobody has."""
     until: float = Field(default=0, ge=0, allow_inf_nan=False)
     why: str = Field(default="", max_length=200)
+    action: str = Field(default="", max_length=512)
+    """The update that waited then; empty: none did, and a later one has the whole week."""
 
-    def asked(self, now: float, seconds: float, why: str) -> Deferral:
-        """The wish to wait ``seconds`` more, cut to the most that may be waited in all."""
-        since = self.since or now
-        until = min(now + max(0.0, seconds), since + MOST_DEFERRED_S)
-        return Deferral(since=since, until=max(until, self.until), why=why[:200])
+    def asked(self, now: float, seconds: float, why: str, action: str = "") -> Deferral:
+        """The wish to wait ``seconds`` more, cut to the most that may be waited in all.
+
+        Args:
+            action: the update that goes on; empty where none does.
+
+        Raises:
+            ValueError: with this update nobody may ask to wait any more.
+        """
+        since = self.since if action and action == self.action else now
+        end = since + MOST_DEFERRED_S
+        if now >= end:
+            raise ValueError("it has been put off for a week; it cannot be put off again")
+        until = min(max(now + max(0.0, seconds), self.until), end)
+        return Deferral(since=since, until=until, why=why[:200], action=action)
 
     def holds(self, now: float) -> bool:
         # A clock that was set back must not stretch it: never longer than was asked for in all.
         return self.since <= now < self.until
-
-    def spent(self, now: float) -> bool:
-        """Whether nobody may ask to wait any more."""
-        return self.since > 0 and now >= self.since + MOST_DEFERRED_S
 
 
 def wait_for(

@@ -8,7 +8,7 @@ as far as the byte budget allows.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ota.delta import apply
@@ -37,10 +37,10 @@ class Need:
         return self.delta.bytes if self.delta else self.content.bytes
 
 
-def plan_fetch(release: Release, store: Store, *, deltas: bool = True) -> tuple[Need, ...]:
+def plan_fetch(release: Release, store: Store) -> tuple[Need, ...]:
     """What is missing, each content once, with the smallest delta whose beginning is here."""
     missing = {c.sha256: c for c in release.contents if not store.has(c)}
-    return tuple(Need(c, _smallest(c, store) if deltas else None) for c in missing.values())
+    return tuple(Need(c, _smallest(c, store)) for c in missing.values())
 
 
 def _smallest(content: Content, store: Store) -> Delta | None:
@@ -58,31 +58,26 @@ def fetch_release(
     store: Store,
     source: ContentSource,
     *,
-    deltas: bool = True,
     whole_files: bool = True,
-    on_content: Callable[[Need], None] = lambda need: None,
 ) -> None:
     """Bring every content of a release into the store; goes on where an earlier call was cut.
 
     Args:
-        deltas: whether deltas may be used.
         whole_files: whether a file may follow in full after its delta failed: on a metered line
             that is for the owner to say.
-        on_content: told of each content that is here now.
 
     Raises:
         TransferError, TrustError: a content cannot be had, or is not what is signed.
         StoreError: no room, or the disk refuses.
     """
     with disk_refusals():
-        needs = plan_fetch(release, store, deltas=deltas)
+        needs = plan_fetch(release, store)
         store.want(_wanted(release, needs))
         largest = max((need.cost for need in needs if need.delta), default=0)
         store.require_room(sum(_left(need.content, store) for need in needs) + largest)
         for need in needs:
             if need.delta is None or not _by_delta(need, need.delta, store, source, whole_files):
                 source.fetch(need.content, store)
-            on_content(need)
 
 
 def _wanted(release: Release, needs: Iterable[Need]) -> Iterable[str]:

@@ -121,7 +121,8 @@ class Generations:
         with self._writing():
             path = self._made(digest) or self._assemble(release.contents, digest)
             self._disk.sync_directory(self._gen)
-            self._point("staged", path)
+            if path != self.current():
+                self._point("staged", path)
             self.store.want(())
         return self._at(path)
 
@@ -235,14 +236,13 @@ class Generations:
 
     def _switch(self, path: Path) -> None:
         current = self.current()
-        if path == current:
-            return
-        # Here, not after it was made: an earlier install may have been killed just before it.
-        self._disk.sync_directory(self._gen)
-        if current is not None:
-            self._point("previous", current)
-        self._point("current", path)
-        if self._target("staged") == path:
+        if path != current:
+            # Here, not after it was made: an earlier install may have been killed just before it.
+            self._disk.sync_directory(self._gen)
+            if current is not None:
+                self._point("previous", current)
+            self._point("current", path)
+        if self._target("staged") == path:  # of now, or of a switch that was cut here
             self._unlink("staged")
 
     def _point(self, link: str, path: Path) -> None:

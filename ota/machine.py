@@ -6,6 +6,7 @@ the agent does the work of a stage until it has an outcome, and asks again.
     assigned → downloading → verified → staged → wait_quiet
         → proving → switching → soaking → committed
     what ends badly: before the trial → failed; in it → going_back → rolled_back
+    what serves already, under another release or action: verified → committed
 """
 
 from __future__ import annotations
@@ -160,16 +161,22 @@ class Update(_Frozen):
     target: Text
     install: Install = "quiet"
     forced: bool = False
+    stick: Text = ""
+    """As ``Assignment.stick``."""
     stage: Annotated[Stage, Enumerated] = Stage.ASSIGNED
     release: Text = ""
     """Its name, once the signed release is here."""
     counter: Count = 0
     size: int = Field(default=0, ge=0)
+    notes: Text = ""
+    """What is new, for the owner's eyes."""
     generation: Text = ""
     """Directory name of the staged bundle."""
     previous: Text = ""
     """Directory name of the one to go back to."""
     tries_left: Count = TRIES
+    soaked_s: float = Field(default=0, ge=0, allow_inf_nan=False)
+    """Seconds of the soak that count, up to a minute ago."""
     stores: Count = 0
     reason: Annotated[Reason | None, Enumerated] = None
     detail: str = Field(default="", max_length=DETAIL_CHARACTERS)
@@ -207,6 +214,8 @@ class Ledger(_Frozen):
     """The one that goes on, or the last that ended."""
     running: Text = ""
     """Target of the release that was committed last."""
+    running_counter: Count = 0
+    """Its counter; 0: not known. The floor says less: it never falls, a signed downgrade does."""
     rolled_back: Count = 0
     """Roll-backs in a row."""
     rejected: Annotated[tuple[Rejection, ...], Field(strict=False)] = ()
@@ -220,6 +229,19 @@ class Ledger(_Frozen):
 
     def rejection(self, target: str) -> Rejection | None:
         return next((one for one in self.rejected if one.target == target), None)
+
+
+Key = tuple[str, str, int]
+
+
+def key(ledger: Ledger) -> Key | None:
+    """Where the update that goes on stands, exactly; None where none does.
+
+    Who has decided by one ledger and stores into another compares: in between, somebody else may
+    have moved it on.
+    """
+    update = ledger.active
+    return None if update is None else (update.action, update.stage.value, update.stores)
 
 
 @dataclass(frozen=True)
@@ -254,7 +276,11 @@ def begin(ledger: Ledger, wanted: Assignment) -> Ledger:
     if ledger.active is not None:
         raise ValueError("another update goes on")
     update = Update(
-        action=wanted.action, target=wanted.target, install=wanted.install, forced=wanted.forced
+        action=wanted.action,
+        target=wanted.target,
+        install=wanted.install,
+        forced=wanted.forced,
+        stick=wanted.stick,
     )
     refused = refusal(ledger, wanted)
     if refused is None:
@@ -271,6 +297,8 @@ def step(ledger: Ledger, result: Result) -> Ledger:
     update = Update.model_validate({**update.model_dump(), **result.learnt})
     before, result = update.stage, _explained(update, result)
     to = TABLE[before, result.outcome]
+    if to is Stage.STAGED and update.generation and update.generation == update.previous:
+        to = Stage.COMMITTED  # there is nothing to try, and nothing to go back to
     if to is Stage.PROVING:
         # A try is spent before the engines load, so that no crash can forget it.
         if update.tries_left == 0:
@@ -300,6 +328,15 @@ def about_to_load(ledger: Ledger, current: str) -> Ledger:
     return ledger.model_copy(update={"update": update.model_copy(update=spent)})
 
 
+def soaked(ledger: Ledger, action: str, seconds: float) -> Ledger:
+    """The ledger with what the soak that goes on has come to: no step, so nothing is counted."""
+    update = ledger.active
+    if update is None or update.action != action or update.stage is not Stage.SOAKING:
+        return ledger
+    longer = {"soaked_s": max(seconds, update.soaked_s)}
+    return ledger.model_copy(update={"update": update.model_copy(update=longer)})
+
+
 def give_up(ledger: Ledger, reason: Reason, detail: str = "") -> Ledger:
     """Take back what goes on: before the trial nothing has happened, in it the way is back."""
     return step(ledger, Result(Outcome.CANCELLED, reason, detail))
@@ -310,8 +347,9 @@ def reject_running(ledger: Ledger, reason: Reason = Reason.CANCELLED) -> Ledger:
     if not ledger.running:
         return ledger
     kept = [one for one in ledger.rejected if one.target != ledger.running]
-    mark = Rejection(target=ledger.running, counter=0, reason=reason)
-    return ledger.model_copy(update={"running": "", "rejected": (*kept, mark)[-KEPT_REJECTIONS:]})
+    mark = Rejection(target=ledger.running, counter=ledger.running_counter, reason=reason)
+    change = {"running": "", "running_counter": 0, "rejected": (*kept, mark)[-KEPT_REJECTIONS:]}
+    return ledger.model_copy(update=change)
 
 
 def sent(ledger: Ledger, report: FinalReport) -> Ledger:
@@ -370,7 +408,8 @@ def _end(ledger: Ledger, update: Update) -> Ledger:
         change["unsent"] = (*ledger.unsent, report)[-KEPT_REPORTS:]
     if update.stage is Stage.COMMITTED:
         others = tuple(one for one in ledger.rejected if one.target != update.target)
-        change |= {"rolled_back": 0, "running": update.target, "rejected": others}
+        running = {"running": update.target, "running_counter": update.counter}
+        change |= {"rolled_back": 0, "rejected": others, **running}
     if update.stage is Stage.ROLLED_BACK:
         mark = Rejection(
             target=update.target, counter=update.counter, reason=update.reason or Reason.CRASH

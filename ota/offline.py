@@ -104,10 +104,19 @@ def open_repository(path: Path) -> Iterator[Repository]:
         if path.is_dir():
             yield DirectoryRepository(path)
         else:
-            with path.open("rb") as stream:
+            with _plain_file(path) as stream:
                 yield TarRepository(stream)
     except OSError as error:
         raise TransferError(Reason.UNREACHABLE, f"{path}: {error.strerror}") from error
+
+
+def _plain_file(path: Path) -> BinaryIO:
+    # Non-blocking, so that a pipe put in an archive's place cannot hold us.
+    stream = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        return stream
+    stream.close()
+    raise TransferError(Reason.UNREACHABLE, f"{path}: neither a directory nor an archive")
 
 
 class OfflineFetcher(FetcherInterface):

@@ -8,6 +8,8 @@ from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 
+from ota.deadline import cuttable
+
 MAX_URL = 2048
 
 
@@ -28,7 +30,7 @@ class Pools:
         direct = not parts.hostname or proxy_bypass(parts.hostname)
         proxy = None if direct else getproxies().get(parts.scheme)
         if proxy not in self._pools:
-            self._pools[proxy] = (
+            self._pools[proxy] = cuttable(
                 urllib3.ProxyManager(proxy, ca_certs=self._ca_file)
                 if proxy
                 else urllib3.PoolManager(ca_certs=self._ca_file)

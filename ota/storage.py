@@ -85,6 +85,8 @@ class Disk:
     def seal(self, path: Path) -> None:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
+            # First the bytes: a file that is read-only but not whole could not be continued.
+            os.fsync(descriptor)
             os.fchmod(descriptor, 0o444)
             os.fsync(descriptor)
         finally:

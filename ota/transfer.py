@@ -6,7 +6,6 @@ no cookies, the same few headers every time. What arrives is believed when its h
 
 from __future__ import annotations
 
-import queue
 import random
 import threading
 import time
@@ -23,6 +22,7 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from ota import transfer_plan as plan
+from ota.deadline import answered, shut, watched
 from ota.errors import Reason, TransferError, TrustError
 from ota.pools import MAX_URL, Pools, redirected
 from ota.storage import BLOCK
@@ -95,6 +95,8 @@ class Pace:
     window_s: float = 30.0
     gap_s: float = 30.0
     """Longest silence in the middle of an answer."""
+    answer_s: float = 60.0
+    """Longest wait for the head of an answer, redirects and all, however steadily it drips."""
 
 
 class HttpSource:
@@ -157,7 +159,14 @@ class HttpSource:
         progress = replace(progress, requests=progress.requests + 1)
         url = f"{self._mirrors[ask.mirror]}/{pinned.sha256}"
         try:
-            response = _interruptible(lambda: self._open(url, ask.start), self._cancel)
+            response = answered(
+                lambda: self._open(url, ask.start),
+                self._pace.answer_s,
+                interrupting=self._cancel.interrupting,
+                late=_closed,
+            )
+        except TimeoutError:
+            return plan.broke(progress, Reason.TOO_SLOW)
         except (HTTPError, ValueError, OSError):  # ValueError: an address that cannot be one
             return plan.broke(progress)
         if response is None:
@@ -207,11 +216,12 @@ class HttpSource:
     ) -> plan.Progress:
         verdict = plan.judge(response.status, _headers(response), ask.start, pinned.bytes, _now())
         if isinstance(verdict, plan.Take):
+            if plan.too_dear(progress, verdict, self._limits):
+                return plan.unpaid(progress)
             if verdict.at != store.gathered(pinned.sha256):
                 store.drop_part(pinned.sha256)
             count, slow = self._receive(response, verdict.limit, pinned, store)
-            progress = plan.received(progress, ask, verdict.at, count, self._limits)
-            return plan.broke(progress, Reason.TOO_SLOW) if slow else progress
+            return plan.received(progress, ask, verdict.at, count, self._limits, slow=slow)
         if isinstance(verdict, plan.Drop):
             store.drop_part(pinned.sha256)
             return plan.dropped(progress)
@@ -229,9 +239,16 @@ class HttpSource:
         """
         watch = SlowWatch(self._pace.least, self._pace.window_s, self._clock())
         count, waiting, slow = 0, bytearray(), False
-        with self._cancel.interrupting(partial(_shut, response)):
+        with (
+            self._cancel.interrupting(partial(shut, response)),
+            watched(response, self._pace.gap_s) as reading,
+        ):
             while count < limit and not slow:
-                piece = _read(response, min(CHUNK, limit - count))
+                try:
+                    piece = reading(partial(_read, response, min(CHUNK, limit - count)))
+                except TimeoutError:
+                    slow = True
+                    break
                 if not piece:
                     break
                 count += len(piece)
@@ -253,40 +270,9 @@ class HttpSource:
             watch.pause(seconds)
 
 
-def _interruptible(
-    opening: Callable[[], urllib3.BaseHTTPResponse | None], cancel: Cancel
-) -> urllib3.BaseHTTPResponse | None:
-    """Wait for an answer in a thread of its own: nothing else ends a connect that hangs.
-
-    Raises:
-        TransferError: cancelled; the answer, if one still comes, is closed unread.
-    """
-    results: queue.SimpleQueue[urllib3.BaseHTTPResponse | Exception | None] = queue.SimpleQueue()
-    lock, given_up = threading.Lock(), False
-
-    def open_it() -> None:
-        try:
-            found = opening()
-        except Exception as error:  # noqa: BLE001  raised where it is waited for
-            results.put(error)
-            return
-        with lock:
-            if given_up and found is not None:
-                found.close()
-            results.put(found)
-
-    def give_up() -> None:
-        nonlocal given_up
-        with lock:
-            given_up = True
-            results.put(TransferError(Reason.CANCELLED, "cancelled"))
-
-    with cancel.interrupting(give_up):
-        threading.Thread(target=open_it, name="linnet-transfer", daemon=True).start()
-        found = results.get()
-    if isinstance(found, Exception):
-        raise found
-    return found
+def _closed(response: urllib3.BaseHTTPResponse | None) -> None:
+    if response is not None:
+        response.close()
 
 
 def _usable_part(pinned: Pinned, store: Store) -> int:
@@ -300,6 +286,7 @@ def _usable_part(pinned: Pinned, store: Store) -> int:
 
 def _admitted(pinned: Pinned, store: Store) -> Path:
     if not pinned.bytes:
+        store.drop_part(pinned.sha256)  # one of a run before may be sealed
         store.append(pinned.sha256, b"")
     return store.admit(pinned)
 
@@ -310,14 +297,6 @@ def _read(response: urllib3.BaseHTTPResponse, most: int) -> bytes:
         return response.read1(most, decode_content=False) or b""
     except (HTTPError, OSError, ValueError):
         return b""
-
-
-def _shut(response: urllib3.BaseHTTPResponse | None) -> None:
-    if isinstance(response, urllib3.HTTPResponse):
-        try:
-            response.shutdown()
-        except (RuntimeError, ValueError, OSError):
-            return  # read to its end meanwhile
 
 
 def _headers(response: urllib3.BaseHTTPResponse) -> dict[str, str]:

@@ -198,6 +198,11 @@ def _judge_range(content_range: str, start: int, total: int) -> Verdict:
     return Take(start, int(found[2]) - start + 1)
 
 
+def too_dear(progress: Progress, take: Take, limits: Limits) -> bool:
+    """Whether a body is more than may be received: a server sends all where a rest was asked."""
+    return limits.budget is not None and progress.spent + take.limit > limits.budget
+
+
 def retry_after(value: str, now: datetime) -> float | None:
     """Seconds of a Retry-After header, a number or a date; None where it is neither."""
     if re.fullmatch(r"\d{1,9}", value):
@@ -212,10 +217,20 @@ def retry_after(value: str, now: datetime) -> float | None:
     return max(0.0, (when - now).total_seconds())
 
 
-def received(progress: Progress, ask: Ask, at: int, count: int, limits: Limits) -> Progress:
-    """After a body of which ``count`` bytes were put at ``at`` of the part."""
-    moved = count >= min(limits.progress, progress.total - at)
-    return replace(
+def received(
+    progress: Progress, ask: Ask, at: int, count: int, limits: Limits, *, slow: bool = False
+) -> Progress:
+    """After a body of which ``count`` bytes were put at ``at`` of the part.
+
+    One that ended early sends the rest to the next mirror: each cut may look like the line's
+    fault, and a mirror that cuts every answer would otherwise be the only one that is asked.
+
+    Args:
+        slow: it was ended by us, for it came too slowly.
+    """
+    whole = at + count == progress.total
+    moved = not slow and count >= min(limits.progress, progress.total - at)
+    after = replace(
         progress,
         have=at + count,
         spent=progress.spent + count,
@@ -223,9 +238,15 @@ def received(progress: Progress, ask: Ask, at: int, count: int, limits: Limits) 
         ranged=True,
         failures=0 if moved else progress.failures + 1,
         after_s=None,
-        waited=at + count == progress.total,
-        reason=Reason.UNREACHABLE,
+        waited=whole,
+        reason=Reason.TOO_SLOW if slow else Reason.UNREACHABLE,
     )
+    return after if whole else _to_next(after)
+
+
+def unpaid(progress: Progress) -> Progress:
+    """After an answer that was ``too_dear`` and left unread: ranges are not to be had here."""
+    return replace(progress, ranged=False, waited=True)
 
 
 def broke(

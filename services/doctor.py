@@ -189,6 +189,7 @@ def check_bundle(settings: Settings) -> Finding:
     """Every hash of the bundle that would run."""
     from device.bundle import Bundle, BundleError
     from services.bundles import chosen_bundle
+    from services.ota_agent.voice_link import safe_mode
 
     path = chosen_bundle(settings)
     try:
@@ -201,6 +202,9 @@ def check_bundle(settings: Settings) -> Finding:
     if manifest.hardware.memory_mb > memory:
         need = f"needs {manifest.hardware.memory_mb} MB of memory, this machine has {memory}"
         return Finding("bundle", "fail", f"{found}; {need}", "choose a smaller bundle")
+    if safe_mode(settings):
+        remedy = "`linnet ota rollback`, or install another; the log says what does not load"
+        return Finding("bundle", "warn", f"{found}; safe mode: it does not load", remedy)
     return Finding("bundle", "ok", found)
 
 

@@ -227,9 +227,7 @@ class Safety(_Table):
 class Ota(_Table):
     """Signed updates over the air: `linnet ota run` and its unit linnet-ota."""
 
-    repository: Annotated[str, StringConstraints(pattern=r"^(https?|file)://\S{1,500}$")] | None = (
-        None
-    )
+    repository: RepositoryAddress | None = None
     """Where releases are published. Unset: no updates."""
     mirrors: Listed[WebAddress] = ()
     """Other places of the same content, tried when the first fails."""
@@ -249,6 +247,18 @@ class Ota(_Table):
     """Address of the hawkBit server."""
     token_file: PathText | None = None
     """File of the token that hawkBit knows this device by; readable by the service alone."""
+    token_kind: Literal["target", "gateway"] = "target"  # noqa: S105
+    """Whose token that is: this device's own, or the one of a gateway that speaks for many."""
+    hawkbit_ca_file: PathText | None = None
+    """Certificate authority that hawkBit's server is held against, in PEM. Unset: the system's."""
+    certificate_file: PathText | None = None
+    """Certificate that is shown to hawkBit, in PEM, instead of a token or beside it."""
+    key_file: PathText | None = None
+    """Its private key, readable by the service alone. Unset: in the file of the certificate."""
+    hawkbit_consent: Literal["ask", "always"] = "ask"
+    """Who confirms what hawkBit wants confirmed. ask: the owner, by installing it; always: yes."""
+    forced_passes_waves: bool = False
+    """Let a forced action of hawkBit through waves that are closed."""
     poll_s: Annotated[float, Field(ge=1, le=7 * 86_400)] = 21_600.0
     """Seconds between two questions for something new; varied by a tenth."""
     quiet_begin: LocalTime = "02:00"
@@ -258,7 +268,9 @@ class Ota(_Table):
     rate_kb_s: Annotated[int, Field(ge=0, le=10**7)] = 0
     """Most that a download may take, in kilobytes a second. 0: no limit."""
     budget_mb: Annotated[int, Field(ge=0, le=10**6)] = 0
-    """Most that fetching one release may cost, in megabytes, resumed or not. 0: no limit."""
+    """Most megabytes that one assignment may cost, over restarts and tries. 0: no limit."""
+    whole_files_after_delta: bool = True
+    """Fetch the whole file where a difference failed. Off for a metered line: the update fails."""
     fleet_status: bool = False
     """Tell the broker of `[mqtt]` what runs and how updates go, for `linnet fleet status`."""
     voice_socket: PathText = Path("/run/linnet/voice.sock")
@@ -270,6 +282,8 @@ class Ota(_Table):
     def _has_its_server(self) -> Ota:
         if self.source == "hawkbit" and self.hawkbit is None:
             raise ValueError("source is hawkbit without its address; set hawkbit")
+        if self.key_file is not None and self.certificate_file is None:
+            raise ValueError("key_file is the key of no certificate; set certificate_file")
         return self
 
 

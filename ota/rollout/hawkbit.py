@@ -33,6 +33,7 @@ SLEEP_BOUNDS_S = (30.0, 86400.0)
 JITTER = 0.1
 PROGRESS_STEP = 10
 """Per cent between two reports of progress: the server keeps 1 000 per action, no more."""
+TokenKind = Literal["TargetToken", "GatewayToken"]
 _GONE = (404, 410)
 
 
@@ -50,7 +51,7 @@ class Server:
     tenant: str = "DEFAULT"
     token: str | None = field(default=None, repr=False)
     """None: a client certificate says who we are."""
-    token_kind: Literal["TargetToken", "GatewayToken"] = "TargetToken"  # noqa: S105
+    token_kind: TokenKind = "TargetToken"  # noqa: S105
 
     def __post_init__(self) -> None:
         safe_address(self.url)
@@ -95,6 +96,8 @@ class HawkbitDdi:
         self._etag: str | None = None
         self._base = ddi.Base()
         self._denied: set[str] = set()
+        self.asked: str | None = None
+        """Target of what waits for the owner's consent."""
         self._progress: tuple[str, int] | None = None
 
     @property
@@ -112,13 +115,14 @@ class HawkbitDdi:
             TransferError: the server cannot be asked, or answers nothing usable.
         """
         links = self._fetch_base().links
+        if links.confirmation is None:
+            self.asked = None
         if links.config_data is not None:
             self._tell_facts(links.config_data.href)
         if links.cancel is not None:
             return self._cancelled(links.cancel.href)
         if links.confirmation is not None:
-            self._ask_owner(links.confirmation.href)
-            return None
+            return self._ask_owner(links.confirmation.href)
         if links.deployment is not None:
             return self._deployed(links.deployment.href)
         return None
@@ -180,24 +184,28 @@ class HawkbitDdi:
         return self._served_again() if late else None
 
     def _served_again(self) -> Assignment | None:
-        """The deployment after a refused cancellation; a second cancellation waits its turn."""
+        """The deployment after an answer of ours; whatever else is asked then waits its turn."""
         links = self._fetch_base().links
         return self._deployed(links.deployment.href) if links.deployment is not None else None
 
-    def _ask_owner(self, href: str) -> None:
+    def _ask_owner(self, href: str) -> Assignment | None:
         answer = self._api.ask("GET", href)
         if answer.status in _GONE:
-            return
+            return None
         found = ddi.read(ddi.Confirmation, expect(answer, 200).body)
         given = self._consent(found.target) if found.target else None
+        if given is None and found.target != self.asked:
+            log.warning("an action waits for the owner's consent", extra={"target": found.target})
+        self.asked = found.target if given is None else None
         if given is None or (not given and found.id in self._denied):
-            return  # denied once, the server goes on asking
+            return None  # denied once, the server goes on asking
         if not given:
             self._denied = {found.id}
         self._etag = None
         answer = self._api.send("POST", self._url("confirmationBase", found.id), ddi.consent(given))
         if answer.status not in _GONE:
             expect(answer)
+        return self._served_again() if given else None
 
     def _deployed(self, href: str) -> Assignment | None:
         answer = self._api.ask("GET", href)

@@ -27,6 +27,8 @@ class Assignment:
     """``now``: do not wait for quiet hours (never during an utterance); ``not yet``: only fetch."""
     forced: bool = False
     """A human said so, for this device: waves and a rejection here do not hold it back."""
+    stick: str = ""
+    """Directory or archive of a repository that the owner has brought; empty: the usual one."""
 
 
 @dataclass(frozen=True)

@@ -31,12 +31,11 @@ def open_buckets(rollout: Rollout, now: datetime) -> int:
     return max(opened, default=0)
 
 
-def opens_at(rollout: Rollout, place: int) -> datetime | None:
-    """When a bucket's wave begins; None where no wave reaches it yet."""
-    for wave in rollout.waves:
-        if place < wave.until_bucket:
-            return wave.start
-    return None
+def leads_on(rollout: Rollout, running: int) -> bool:
+    """Whether waves lead from the release of a counter to another one, now or later."""
+    if rollout.paused or not rollout.waves or running == rollout.counter:
+        return False
+    return running < rollout.counter or rollout.downgrade_to == rollout.counter
 
 
 @dataclass(frozen=True)
@@ -108,11 +107,7 @@ class Waves:
     def poll(self) -> Assignment | None:
         """The roll-out's release, once this device's wave is open and it is not running yet."""
         rollout = self._rollout()
-        if rollout is None or rollout.paused or not rollout.waves:
-            return None
-        running = self._running() or 0
-        back = rollout.downgrade_to == rollout.counter
-        if running == rollout.counter or (running > rollout.counter and not back):
+        if rollout is None or not leads_on(rollout, self._running() or 0):
             return None
         if bucket(self._device_id, rollout.release) >= open_buckets(rollout, self._now()):
             return None

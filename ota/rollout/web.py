@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPException
@@ -10,13 +9,14 @@ from typing import Protocol
 
 import urllib3
 
+from ota.deadline import answered, cuttable
 from ota.errors import Reason, TransferError
 
 MAX_BODY_BYTES = 2**20
 GAP_S = 30.0
 """Longest wait for the next bytes."""
 TOTAL_S = 60.0
-"""Longest answer in all, however steadily it drips."""
+"""Longest wait for an answer in all, however steadily it drips."""
 _CHUNK = 2**14
 
 
@@ -54,43 +54,48 @@ class Identity:
 class HttpWeb:
     """The real network. Follows no redirect and repeats nothing by itself."""
 
-    def __init__(self, identity: Identity | None = None) -> None:
+    def __init__(self, identity: Identity | None = None, *, total_s: float = TOTAL_S) -> None:
+        """Args: total_s: longest answer in all."""
         identity = identity or Identity()
-        self._pool = urllib3.PoolManager(
-            num_pools=4,
-            retries=False,
-            timeout=urllib3.Timeout(connect=10.0, read=GAP_S),
-            ca_certs=identity.ca_file,
-            cert_file=identity.certificate,
-            key_file=identity.key,
+        self._total_s = total_s
+        self._pool = cuttable(
+            urllib3.PoolManager(
+                num_pools=4,
+                retries=False,
+                timeout=urllib3.Timeout(connect=10.0, read=GAP_S),
+                ca_certs=identity.ca_file,
+                cert_file=identity.certificate,
+                key_file=identity.key,
+            )
         )
 
     def request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None
     ) -> Answer:
         try:
-            answer = self._pool.request(
-                method, url, headers=headers, body=body, preload_content=False, redirect=False
-            )
-            try:
-                return Answer(answer.status, _lower(answer.headers), _read(answer, method, url))
-            finally:
-                answer.release_conn()
+            return answered(lambda: self._asked(method, url, headers, body), self._total_s)
         except (urllib3.exceptions.HTTPError, HTTPException, OSError) as error:
             raise TransferError(
                 Reason.UNREACHABLE, f"{method} {_plain(url)}: {type(error).__name__}"
             ) from error
 
-    def close(self) -> None:
-        """End every connection."""
-        self._pool.clear()
+    def _asked(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+    ) -> Answer:
+        answer = self._pool.request(
+            method, url, headers=headers, body=body, preload_content=False, redirect=False
+        )
+        try:
+            return Answer(answer.status, _lower(answer.headers), _read(answer, method, url))
+        finally:
+            answer.release_conn()
 
 
 def _read(answer: urllib3.BaseHTTPResponse, method: str, url: str) -> bytes:
-    until, body = time.monotonic() + TOTAL_S, bytearray()
+    body = bytearray()
     for chunk in answer.stream(_CHUNK):
         body += chunk
-        if len(body) > MAX_BODY_BYTES or time.monotonic() > until:
+        if len(body) > MAX_BODY_BYTES:
             answer.close()
             raise TransferError(Reason.UNREACHABLE, f"{method} {_plain(url)}: endless answer")
     return bytes(body)

@@ -1,7 +1,8 @@
 """Fetching small signed files: bounded in bytes and time, over HTTP(S), never into a cache on disk.
 
 Python-tuf's own fetcher waits for each byte at most so long, but for ever for all of them, and
-follows a redirect to any scheme. This one wants a least rate, and keeps HTTPS where it began.
+follows a redirect to any scheme. This one wants a least rate, of an answer's head too, and keeps
+HTTPS where it began.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from tuf.api.exceptions import (
 from tuf.ngclient import FetcherInterface
 from urllib3.response import BaseHTTPResponse
 
+from ota.deadline import answered, watched
 from ota.pools import Pools, redirected
 
 BLOCK = 2**14
@@ -36,7 +38,7 @@ class Limits:
     gap_s: float = 20
     """Longest wait for the connection, and between two pieces."""
     grace_s: float = 20
-    """No rate is asked for before this."""
+    """No rate is asked for before this; and longest wait for the head of an answer."""
     least_bytes_per_s: float = 1024
     """Of the whole file so far, after the grace."""
     redirects: int = 3
@@ -79,7 +81,11 @@ class BoundedFetcher(FetcherInterface):
     def _fetch(self, url: str) -> Iterator[bytes]:
         started = self._clock()
         try:
-            response = self._open(url)
+            response = answered(
+                lambda: self._open(url), self.limits.grace_s, late=lambda late: late.close()
+            )
+        except TimeoutError as error:
+            raise SlowRetrievalError("no answer in time") from error
         except urllib3.exceptions.MaxRetryError as error:
             if isinstance(error.reason, urllib3.exceptions.ReadTimeoutError):
                 raise SlowRetrievalError("no answer in time") from error
@@ -104,7 +110,15 @@ class BoundedFetcher(FetcherInterface):
                 preload_content=False,
                 redirect=False,
                 timeout=urllib3.Timeout(connect=self.limits.gap_s, read=self.limits.gap_s),
-                retries=urllib3.Retry(connect=2, read=0, redirect=0, status=0, other=0),
+                # A Retry-After would make it read a refusal to its end, which may never come.
+                retries=urllib3.Retry(
+                    connect=2,
+                    read=0,
+                    redirect=0,
+                    status=0,
+                    other=0,
+                    respect_retry_after_header=False,
+                ),
             )
             location = response.headers.get("Location")
             if response.status not in _REDIRECTS or not location:
@@ -119,14 +133,15 @@ class BoundedFetcher(FetcherInterface):
     def _pieces(self, response: BaseHTTPResponse, started: float) -> Iterator[bytes]:
         received, ended = 0, False
         try:
-            # read1 gives what has come; read would wait for a full block, one byte at a time.
-            while piece := response.read1(BLOCK, decode_content=False):
-                received += len(piece)
-                if self.limits.too_slow(self._clock() - started, received):
-                    raise SlowRetrievalError(f"{received} bytes came too slowly")
-                yield piece
+            with watched(response, self.limits.gap_s) as reading:
+                # read1 gives what has come; read would wait for a full block, byte for byte.
+                while piece := reading(lambda: response.read1(BLOCK, decode_content=False)):
+                    received += len(piece)
+                    if self.limits.too_slow(self._clock() - started, received):
+                        raise SlowRetrievalError(f"{received} bytes came too slowly")
+                    yield piece
             ended = True
-        except urllib3.exceptions.TimeoutError as error:
+        except (urllib3.exceptions.TimeoutError, TimeoutError) as error:
             raise SlowRetrievalError("stalled") from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise DownloadError("broke off") from error

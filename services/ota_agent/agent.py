@@ -29,11 +29,14 @@ from ota.machine import (
     give_up,
     reject_running,
     sent,
+    soaked,
 )
-from ota.rollout.source import Assignment, Report, RolloutSource
+from ota.release import Release
+from ota.rollout.source import Assignment, RolloutSource
 from services.local_socket import SocketError
 from services.ota_agent.driver import Driver, Worker
 from services.ota_agent.fleet_status import Fleet, Standing
+from services.ota_agent.reporting import OWNER, Reports
 from services.ota_agent.showing import shown
 from services.ota_agent.taking import by_owner, by_source
 from services.state_file import StateFile
@@ -49,8 +52,6 @@ RETRY_S = 300.0
 AGAIN_S = 6 * 3600.0
 """Before an update that failed by bad luck is tried again."""
 JITTER = 0.1
-OWNER = "owner-"
-"""How the actions begin that come from this device's owner, not from the source."""
 
 
 class Voice(Protocol):
@@ -62,13 +63,16 @@ class Voice(Protocol):
 
 
 class Rollouts(Protocol):
-    """Where a release's target is looked up when the owner names none."""
+    """What is rolled out and signed, whatever the source says of it."""
 
     def newest(self) -> str | None:
-        """Target of the signed roll-out. Raises OtaError."""
+        """Target of the signed roll-out, fetched anew. Raises OtaError."""
 
-    def running(self) -> int | None:
-        """Counter of the release that was committed last."""
+    def at(self, stick: str) -> Rollouts:
+        """The same of a repository that the owner has brought; itself for ``""``."""
+
+    def offered(self) -> Release | None:
+        """Where the roll-out that was seen last leads; no network."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,8 @@ class Wish:
     do: str
     """``check``, ``install`` or ``rollback``."""
     release: str = ""
+    stick: str = ""
+    """Where to install from, if not from the usual repository."""
 
 
 class Agent:
@@ -108,14 +114,15 @@ class Agent:
     def __init__(self, parts: Parts) -> None:
         self._p = parts
         self._driver = Driver(parts.journal, parts.worker(self), parts.clock)
+        self._reports = Reports(parts.source, parts.clock)
         self._deferrals = StateFile(parts.deferral, Deferral)
         self._wishes: queue.Queue[Wish] = queue.Queue(16)
         self._stopping = threading.Event()
         self._poll_at = 0.0
         self._wanted: Assignment | None = None
-        self._tell_again_at = 0.0
         self._look_at = 0.0
         self._told: Tell | None = None
+        """What the voice daemon has heard; None: it was not there."""
         self._last: Update | None = None
         self._going = False
         self._ended_at: float | None = None
@@ -183,13 +190,22 @@ class Agent:
 
     def defer(self, seconds: float, why: str) -> Deferral:
         """Keep the wish to wait; what is kept. ``ValueError`` where it cannot be."""
-        kept = self.deferral().asked(self._p.local().timestamp(), seconds, why)
         try:
+            active = self._p.journal.read().active
+            action = active.action if active else ""
+            kept = self.deferral().asked(self._p.local().timestamp(), seconds, why, action)
             self._p.deferral.parent.mkdir(parents=True, exist_ok=True)
             self._deferrals.write(kept)
         except OSError as error:
             raise ValueError(f"cannot be kept: {error.strerror}") from error
+        except OtaError as error:
+            raise ValueError(f"cannot be kept: {error}") from error
         return kept
+
+    def deferred_until(self) -> float | None:
+        """Wall seconds, while a wish to wait holds."""
+        kept = self.deferral()
+        return kept.until if kept.holds(self._p.local().timestamp()) else None
 
     def deferral(self) -> Deferral:
         return self._deferrals.load() or Deferral()
@@ -214,6 +230,13 @@ class Agent:
             or ""
         )
         return self.waits or None
+
+    def soaked(self, update: Update, seconds: float) -> None:
+        """Keep how long the soak has lasted; where the disk refuses, the next minute will do."""
+        try:
+            self._p.journal.change(lambda now: soaked(now, update.action, seconds))
+        except OtaError as error:
+            log.warning("the soak is not kept", extra={"reason": str(error)})
 
     def assigned(self, update: Update) -> Assignment | None:
         """What is wanted of this update now."""
@@ -242,25 +265,10 @@ class Agent:
         return self._p.journal.change(lambda now: by_source(now, wanted, rested=rested))
 
     def _deliver(self, ledger: Ledger) -> Ledger:
-        """Final reports, oldest first; one that is not taken waits for the next tick but some."""
-        for final in ledger.unsent:
-            if not self._reported(final.as_report()):
-                break
+        """Final reports; one that is not taken waits in the journal."""
+        for final in self._reports.ends(ledger):
             ledger = self._p.journal.change(partial(sent, report=final))
         return ledger
-
-    def _reported(self, report: Report) -> bool:
-        if report.action.startswith(OWNER):
-            return True
-        if self._p.clock() < self._tell_again_at:
-            return False
-        try:
-            self._p.source.report(report)
-        except OtaError as error:
-            log.warning("a report was not taken", extra={"reason": str(error)[:300]})
-            self._tell_again_at = self._p.clock() + RETRY_S
-            return False
-        return True
 
     # --- the owner -------------------------------------------------------------------------------
 
@@ -279,7 +287,7 @@ class Agent:
             self._poll_at = 0.0
             return ledger
         if wish.do == "install":
-            return self._install(wish.release)
+            return self._install(wish.release, wish.stick)
         if ledger.active is not None:
             return self._p.journal.change(
                 lambda now: give_up(now, Reason.CANCELLED, "by the owner")
@@ -289,15 +297,15 @@ class Agent:
         self._p.voice.serve(back.name)
         return ledger
 
-    def _install(self, release: str) -> Ledger:
+    def _install(self, release: str, stick: str) -> Ledger:
         """The owner's word overrules waves, quiet hours and a rejection; signatures it does not."""
         target = f"models/{self._p.device_class}/{release}/release.json" if release else None
-        target = target or self._p.rollouts.newest()
+        target = target or self._p.rollouts.at(stick).newest()
         if target is None:
             self.undone = "install: there is no roll-out for this class"
             return self._p.journal.read()
         action = f"{OWNER}{int(self._p.local().timestamp())}"
-        wanted = Assignment(action, target, "now", forced=True)
+        wanted = Assignment(action, target, "now", forced=True, stick=stick)
         return self._p.journal.change(lambda ledger: by_owner(ledger, wanted))
 
     # --- telling ---------------------------------------------------------------------------------
@@ -306,16 +314,19 @@ class Agent:
         update = ledger.update
         if update is not None and _moved(self._last, update):
             self._told_step(update)
+        elif update is not None and update.stage is Stage.DOWNLOADING and self.progress[1] > 0:
+            self._reports.step(update, *self.progress)
         self._last = update
-        current = self._p.generations.current()
         done, total = self.progress
         downloading = update is not None and update.stage is Stage.DOWNLOADING and total > 0
         share = done / total if downloading else None
-        standing = Standing.of(
-            ledger, self._p.rollouts.running(), current.name if current else None, share
-        )
-        self._p.fleet.state(standing)
+        if self._p.fleet.connected:
+            self._p.fleet.state(self._standing(ledger, share))
         self._show(ledger, share)
+
+    def _standing(self, ledger: Ledger, share: float | None) -> Standing:
+        current = self._p.generations.current()
+        return Standing.of(ledger, current.name if current else None, share)
 
     def _told_step(self, update: Update) -> None:
         """A new phase, for the audit and for the source; the end goes by the journal."""
@@ -331,11 +342,10 @@ class Agent:
             self._tidy()
             if self.deferral() != Deferral():
                 self._deferrals.save(Deferral())
-        else:
-            done, total = self.progress
-            self._reported(
-                Report(update.action, update.stage.phase, done=done, total=total, resumed=resumed)
-            )
+            return
+        if update.stage is Stage.ASSIGNED:
+            self.progress = (0, 0)  # what is known is of the update before
+        self._reports.step(update, *self.progress, resumed=resumed)
 
     def _tidy(self) -> None:
         """Two generations are kept, and what a download has gathered: it may be tried again."""
@@ -346,10 +356,9 @@ class Agent:
 
     def _show(self, ledger: Ledger, share: float | None) -> None:
         """To the owner, by way of the voice daemon; and what the owner asks for there."""
-        told = shown(ledger, self._wanted, share)
-        if told == self._told and self._p.clock() < self._look_at:
+        told = shown(ledger, self._wanted, self._p.rollouts.offered(), share)
+        if self._p.clock() < self._look_at and self._told in (told, None):
             return
-        self._look_at = self._p.clock() + LOOK_S
         try:
             state = self._p.voice.look()
             if told.latest and state.install == told.latest:
@@ -359,6 +368,7 @@ class Agent:
             self._told = told
         except (SocketError, ValueError):
             self._told = None
+        self._look_at = self._p.clock() + LOOK_S  # from the end: one that hangs takes seconds
 
 
 def _moved(before: Update | None, now: Update) -> bool:

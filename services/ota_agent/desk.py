@@ -34,6 +34,8 @@ class Install(_Frozen):
 
     do: Literal["install"] = "install"
     release: ReleaseName | Literal[""] = ""
+    stick: Annotated[str, Field(pattern=r"^(/[^\x00-\x1f\x7f]{1,500})?$")] = ""
+    """Directory or archive to take it from; empty: the usual repository."""
 
 
 class Defer(_Frozen):
@@ -57,9 +59,20 @@ _QUESTION: TypeAdapter[Question] = TypeAdapter(Question)
 class AgentDesk:
     """``answer`` is the socket's."""
 
-    def __init__(self, agent: Agent, generations: Generations, read: Callable[[], Ledger]) -> None:
-        """Args: read: the journal's ledger."""
+    def __init__(
+        self,
+        agent: Agent,
+        generations: Generations,
+        read: Callable[[], Ledger],
+        consent: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        """
+        Args:
+            read: the journal's ledger.
+            consent: target of what the source does not begin without the owner's word.
+        """
         self._agent, self._generations, self._read = agent, generations, read
+        self._consent = consent
 
     def answer(self, question: dict[str, Any]) -> dict[str, Any]:
         """Answer one question; ``ValueError`` where it is none or cannot be done now."""
@@ -71,7 +84,7 @@ class AgentDesk:
             case Check():
                 self._agent.wish(Wish("check"))
             case Install():
-                self._agent.wish(Wish("install", asked.release))
+                self._agent.wish(Wish("install", asked.release, asked.stick))
             case Rollback():
                 self._agent.wish(Wish("rollback"))
             case Defer():
@@ -83,14 +96,14 @@ class AgentDesk:
     def status(self) -> dict[str, Any]:
         agent = self._agent
         done, total = agent.progress
-        deferral = agent.deferral()
         return described(self._read(), self._generations) | {
             "running": True,
             "bytes": {"here": done, "all": total},
             "waits": agent.waits or None,
-            "deferred_until": deferral.until or None,
+            "deferred_until": agent.deferred_until(),
             "gate": of_gate(agent.proof) if agent.proof else None,
             "fault": agent.undone or agent.unanswered or None,
+            "wants_consent": release_of(self._consent() or ""),
             "asked": agent.polled.isoformat(timespec="seconds") if agent.polled else None,
         }
 

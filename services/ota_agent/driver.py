@@ -10,9 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ota.journal import Journal
-from ota.machine import WORK, Effect, Ledger, Outcome, Result, Update, step
-
-Key = tuple[str, str, int]
+from ota.machine import WORK, Effect, Key, Ledger, Outcome, Result, Update, key, step
 
 
 class Worker(Protocol):
@@ -56,28 +54,28 @@ class Driver:
         """
         ledger = self._journal.read()
         self._follow(ledger)
-        key = self._at
-        if key is None:
+        at = self._at
+        if at is None:
             return ledger
         self._result = self._result or self._outcome()
         if self._result is None:
             return ledger
         # Somebody else may have moved it on since it was read: then this outcome is an old one.
         result = self._result
-        ledger = self._journal.change(lambda now: step(now, result) if _key(now) == key else now)
+        ledger = self._journal.change(lambda now: step(now, result) if key(now) == at else now)
         self._leave()
         self._follow(ledger)
         return ledger
 
     def _follow(self, ledger: Ledger) -> None:
         """Be at the ledger's stage: begin its effect, unless that goes on already."""
-        key = _key(ledger)
-        if key == self._at:
+        at = key(ledger)
+        if at == self._at:
             return
         self._leave()
         if ledger.active is not None:
             work = WORK[ledger.active.stage]
-            self._at, self._until = key, self._clock() + work.budget_s
+            self._at, self._until = at, self._clock() + work.budget_s
             self._worker.start(work.effect, ledger.active)
 
     def _outcome(self) -> Result | None:
@@ -90,8 +88,3 @@ class Driver:
         if self._at is not None:
             self._worker.abandon()
         self._at, self._result = None, None
-
-
-def _key(ledger: Ledger) -> Key | None:
-    update = ledger.active
-    return None if update is None else (update.action, update.stage.value, update.stores)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +21,7 @@ from ota.rollout.source import Assignment
 from ota.rollout.waves import Standing, not_yet
 from services.local_socket import SocketError
 from services.ota_agent.plans import awaited
+from services.ota_agent.soaking import Soak
 from services.ota_agent.trusted import AcceptedRelease, Trusted
 from services.ota_agent.work import Cancel
 from services.voice.trial.words import Proof, VoiceState
@@ -43,7 +45,7 @@ class Voice(Protocol):
     def serve(self, generation: str) -> VoiceState: ...
 
 
-Fetch = Callable[[Release, Cancel, Callable[[int], None]], None]
+Fetch = Callable[[Update, Release, Cancel, Callable[[int], None]], None]
 """Brings a release's contents into the store; tells of bytes as they arrive."""
 
 
@@ -70,6 +72,8 @@ class Means:
     """Whether update server or broker can be reached: else no later release could come."""
     proved: Callable[[Update, Proof], None] = lambda update, proof: None
     fetched: Callable[[int, int], None] = lambda done, total: None
+    soaked: Callable[[Update, float], None] = lambda update, seconds: None
+    """Keeps how long the soak has lasted."""
     clock: Callable[[], float] = time.monotonic
 
 
@@ -95,13 +99,14 @@ class Effects:
         return self._table[effect](update, cancel)
 
     def _judge(self, update: Update, cancel: Cancel) -> Result:
-        release = self._m.trusted.vouch(update.target).release
+        release = self._m.trusted.at(update.stick).vouch(update.target).release
         misfit = release.misfit(self._m.facts)
         if misfit is not None:
             return Result(Outcome.FAILED, Reason.MISFIT, misfit)
         self._m.accepted.keep(release)
         known: dict[str, str | int]
         known = {"release": release.release, "counter": release.counter, "size": release.size}
+        known["notes"] = release.notes
         return Result(Outcome.DONE, learnt=known)
 
     def _fetch(self, update: Update, cancel: Cancel) -> Result:
@@ -119,21 +124,24 @@ class Effects:
             done += count
             self._m.fetched(min(done, total), total)
 
-        self._m.fetched(done, total)
-        self._m.fetch(release, cancel, arrived)
+        arrived(0)
+        self._m.fetch(update, release, cancel, arrived)
         return DONE
 
     def _stage(self, update: Update, cancel: Cancel) -> Result:
         generations = self._m.generations
-        current = generations.current()
-        staged = generations.stage(self._m.accepted.read(update.target))
-        if current is None or staged.current:
-            return Result(Outcome.FAILED, Reason.BAD_RELEASE, "the same bundle serves already")
+        current, release = generations.current(), self._m.accepted.read(update.target)
+        if current is None:
+            return Result(Outcome.FAILED, Reason.DISK, "no generation serves; there is no way back")
+        staged = generations.stage(release)
+        if staged.current:  # another name of the same bundle, or another action for it
+            self._m.trusted.committed(release)
+            return Result(Outcome.DONE, learnt=_names(staged.path, current))
         if self._m.plans is not None:
             while missing := awaited(self._m.plans, current, staged.path):
                 log.debug("engines are being built", extra={"missing": len(missing)})
                 cancel.sleep(BUILD_LOOK_S)
-        return Result(Outcome.DONE, learnt={"generation": staged.name, "previous": current.name})
+        return Result(Outcome.DONE, learnt=_names(staged.path, current))
 
     def _hold(self, update: Update, cancel: Cancel) -> Result:
         while True:
@@ -148,7 +156,7 @@ class Effects:
         if wanted is None or wanted.install == "not yet":
             return "not to be installed yet"
         try:
-            vouched = self._m.trusted.vouch(update.target)
+            vouched = self._m.trusted.at(update.stick).vouch(update.target)
         except OtaError as error:
             return str(error)
         rollout = vouched.rollout
@@ -184,8 +192,6 @@ class Effects:
 
     def _prove(self, update: Update, cancel: Cancel) -> Result:
         gate = self._m.accepted.read(update.target).gate
-        if self._m.voice.look().serving == update.generation:
-            return DONE  # it serves already: power was cut after the switch
         self._m.voice.prove(update.generation, gate)
         last = self._m.clock()
         while True:
@@ -203,7 +209,8 @@ class Effects:
                 return self._proven(update, proof)
 
     def _proven(self, update: Update, proof: Proof) -> Result:
-        if proof.reason is None and not self._m.reachable():
+        # What came on a stick needs no network, nor will what comes after it.
+        if proof.reason is None and not update.stick and not self._m.reachable():
             problem = "neither update server nor broker can be reached"
             proof = proof.model_copy(update={"reason": Reason.GATE_CONTROL, "detail": problem})
         self._m.proved(update, proof)
@@ -232,12 +239,13 @@ class Effects:
 
     def _soak(self, update: Update, cancel: Cancel) -> Result:
         release = self._m.accepted.read(update.target)
-        begun = last = self._m.clock()
+        soak = Soak(update.soaked_s, partial(self._m.soaked, update))
+        last = self._m.clock()
         while True:
             try:
                 state = self._m.voice.look()
                 last = self._m.clock()
-                result = _soaked(release.gate, state, update, last - begun)
+                result = _soaked(release.gate, state, update, soak.answered(last))
             except SocketError:
                 result = None
                 if self._m.clock() - last > 10 * GONE_S:
@@ -262,6 +270,11 @@ class Effects:
         if update.generation:
             generations.discard(update.generation)
         return DONE
+
+
+def _names(staged: Path, previous: Path) -> dict[str, str | int]:
+    """What is learnt of an update when its generation is there."""
+    return {"generation": staged.name, "previous": previous.name}
 
 
 def _soaked(gate: Gate, state: VoiceState, update: Update, seconds: float) -> Result | None:

@@ -39,24 +39,21 @@ class Standing:
     reason: Reason | None
 
     @classmethod
-    def of(
-        cls, ledger: Ledger, counter: int | None, generation: str | None, progress: float | None
-    ) -> Standing:
+    def of(cls, ledger: Ledger, generation: str | None, progress: float | None) -> Standing:
         """
         Args:
-            counter: of the newest release that was committed.
             generation: what ``current`` names.
-            progress: share of the bytes that are here.
+            progress: share of the bytes that are here; told in whole per cents.
         """
         update = ledger.update
         return cls(
             phase=update.stage.phase if update else Phase.IDLE,
             release=release_of(ledger.running),
-            counter=counter,
+            counter=ledger.running_counter or None,
             generation=generation,
             wanted=_wanted(update),
             trial_left=update.tries_left if update and not update.ended else None,
-            progress=progress,
+            progress=None if progress is None else round(progress, 2),
             reason=update.reason if update else None,
         )
 

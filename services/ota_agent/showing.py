@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ota.machine import Ledger, Stage
+from ota.release import Release
 from ota.rollout.source import Assignment
 from services.ota_agent.fleet_status import release_of
 from services.voice.trial.words import Tell
@@ -14,17 +15,32 @@ _PROGRESS = {
 """Percent at the beginning of each stage in which something is done; downloading takes half."""
 
 
-def shown(ledger: Ledger, wanted: Assignment | None, share: float | None) -> Tell:
-    """What Home Assistant is to show; a rejected release is nothing that could be installed."""
+def shown(
+    ledger: Ledger, wanted: Assignment | None, offered: Release | None, share: float | None
+) -> Tell:
+    """What Home Assistant is to show; a rejected release is nothing that could be installed.
+
+    Args:
+        wanted: what the source wants now.
+        offered: where the signed roll-out leads: the owner need not wait for its wave.
+        share: of the bytes, where they are being fetched.
+    """
     update = ledger.active
-    target = update.target if update else wanted.target if wanted else ""
+    named = update or wanted or offered
+    target = named.target if named else ""
     if ledger.rejection(target) is not None or target == ledger.running:
         target = ""
-    progress = None
+    progress, notes = None, ""
+    last = ledger.update
+    if target and last is not None and last.target == target:
+        notes = last.notes
+    elif offered is not None and offered.target == target:
+        notes = offered.notes
     if update is not None and update.stage is not Stage.WAIT_QUIET:
         progress = _PROGRESS[update.stage] + round((share or 0) * 50)
     return Tell(
         installed=release_of(ledger.running) or "",
         latest=release_of(target) or "",
         progress=progress,
+        notes=notes,
     )

@@ -39,7 +39,7 @@ def by_owner(ledger: Ledger, wanted: Assignment) -> Ledger:
     active = ledger.active
     if active is None:
         return begin(ledger, wanted)
-    if active.target == wanted.target:
+    if active.target == wanted.target and wanted.stick in ("", active.stick):
         hurried = active.model_copy(update={"install": "now", "forced": True})
         return ledger.model_copy(update={"update": hurried})
     if active.stage in IN_TRIAL:
@@ -48,6 +48,8 @@ def by_owner(ledger: Ledger, wanted: Assignment) -> Ledger:
 
 
 def _may_begin(ledger: Ledger, wanted: Assignment, rested: bool) -> bool:
+    if any(report.action == wanted.action for report in ledger.unsent):
+        return False  # it has ended here, and the source does not know yet
     last = ledger.update
     if last is None or (last.action, last.target) != (wanted.action, wanted.target):
         return True

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ota.errors import Reason, StoreError, TrustError
+from ota.errors import OtaError, Reason, StoreError, TransferError, TrustError
 from ota.release import MAX_RELEASE_BYTES, Release
 from ota.rollout.rollout import Rollout
+from ota.rollout.waves import leads_on
 from ota.storage import Disk, Storage, replace_file
 from ota.trust.client import Trust
+
+log = logging.getLogger(__name__)
 
 FILE_NAME = "release.json"
 
@@ -27,19 +31,47 @@ class Vouched:
     """Counter of the newest release that was committed here; 0: none."""
 
 
+OnStick = Callable[[Path], AbstractContextManager[Trust]]
+
+
 class Trusted:
-    """One view of the repository at a time; a second caller waits for the first."""
+    """One view of the repository at a time; a second caller waits for the first.
+
+    What is only read from the floor waits for nobody: its file is replaced whole.
+    """
 
     def __init__(
-        self, here: Trust, reaching: Callable[[], AbstractContextManager[Trust]], device_class: str
+        self,
+        here: Trust,
+        reaching: Callable[[], AbstractContextManager[Trust]],
+        device_class: str,
+        on_stick: OnStick | None = None,
     ) -> None:
         """
         Args:
             here: reads and raises the floor, for which no repository is needed.
             reaching: the same with the repository within reach: a stick may have to be opened.
+            on_stick: the same with another repository within reach, which the owner has brought.
         """
         self._lock = threading.Lock()
         self._here, self._reaching, self._class = here, reaching, device_class
+        self._on_stick = on_stick
+        self._offered: Release | None = None
+
+    def at(self, stick: str) -> Trusted:
+        """The same chain of trust, floor and lock, of what lies on a stick; itself for ``""``.
+
+        Raises:
+            TransferError: no stick may be used here.
+        """
+        if not stick:
+            return self
+        reaching = self._on_stick
+        if reaching is None:
+            raise TransferError(Reason.REFUSED, "no stick can be used here")
+        other = Trusted(self._here, lambda: reaching(Path(stick)), self._class)
+        other._lock = self._lock
+        return other
 
     def vouch(self, target: str) -> Vouched:
         """Fetch what is newest, and the release that a target names.
@@ -58,7 +90,29 @@ class Trusted:
         """The newest roll-out of this device's class. Raises as ``vouch``."""
         with self._lock, self._reaching() as trust:
             trust.refresh()
-            return trust.rollout(self._class)
+            rollout = trust.rollout(self._class)
+            self._offered = self._named(trust, rollout)
+            return rollout
+
+    def newest(self) -> str | None:
+        """Target of the newest roll-out. Raises as ``vouch``."""
+        found = self.rollout()
+        return found.target if found else None
+
+    def offered(self) -> Release | None:
+        """What the roll-out that was fetched last leads to, its wave open or not; no network."""
+        return self._offered
+
+    def _named(self, trust: Trust, rollout: Rollout | None) -> Release | None:
+        """The release of a roll-out, where the owner could have it. The roll-out stands without."""
+        floor = trust.floor().releases.get(self._class, 0)
+        if rollout is None or not leads_on(rollout, floor):
+            return None
+        try:
+            return trust.release(rollout.target)
+        except OtaError as error:
+            log.warning("not offered", extra={"reason": str(error)[:300]})
+            return None
 
     def committed(self, release: Release) -> None:
         """Raise the floor. Raises as ``vouch``."""
@@ -66,14 +120,12 @@ class Trusted:
             self._here.committed(release)
 
     def running(self) -> int | None:
-        """Counter of the newest release that was committed here."""
-        with self._lock:
-            return self._here.floor().releases.get(self._class)
+        """Counter of the newest release that was committed here. Raises StoreError."""
+        return self._here.floor().releases.get(self._class)
 
     def versions(self) -> tuple[int | None, int | None]:
-        """Of the newest root and timestamp that were verified here."""
-        with self._lock:
-            floor = self._here.floor()
+        """Of the newest root and timestamp that were verified here. Raises StoreError."""
+        floor = self._here.floor()
         seen = floor.roles.get("timestamp")
         return floor.root or None, seen.version if seen else None
 

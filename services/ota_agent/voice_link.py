@@ -8,7 +8,21 @@ from pydantic import ValidationError
 
 from ota.release import Gate
 from services.local_socket import SocketError, ask
+from services.settings import Settings
 from services.voice.trial.words import Look, Prove, Serve, Tell, VoiceState
+
+
+def safe_mode(settings: Settings) -> bool | None:
+    """Whether another bundle answers, because the chosen one does not load.
+
+    None where the voice daemon does not say: it is not running, or updates are switched off.
+    """
+    if settings.ota.repository is None:
+        return None
+    try:
+        return VoiceLink(settings.ota.voice_socket).look().safe_mode
+    except SocketError:
+        return None
 
 
 class VoiceLink:

@@ -6,45 +6,42 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from datetime import time as clock_time
 from functools import partial
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
-from ota import transfer
 from ota.deferral import Hours
-from ota.errors import OtaError, Reason, TransferError
-from ota.fetching import fetch_release
+from ota.errors import OtaError
 from ota.generations import Generations
 from ota.journal import Journal
-from ota.layout import CONTENT, Addresses
-from ota.offline import OFFLINE, OfflineFetcher, OfflineSource, open_repository
-from ota.phases import Phase
-from ota.release import Facts, Release
+from ota.layout import Addresses
+from ota.offline import OFFLINE, OfflineFetcher, open_repository
+from ota.release import Facts
+from ota.rollout.hawkbit import HawkbitDdi
 from ota.rollout.source import RolloutSource
 from ota.rollout.status import Topics
 from ota.rollout.waves import Waves
-from ota.transfer import ContentSource, HttpSource, Pace
-from ota.transfer_plan import Limits
 from ota.trust.client import Trust
 from services.bundles import chosen_bundle
 from services.home.clock import EARLIEST_S
 from services.local_socket import SocketServer
 from services.ota_agent import facts as machine
 from services.ota_agent.agent import Agent, Parts
+from services.ota_agent.contents import fetch_contents, usual_stick
 from services.ota_agent.desk import AgentDesk
 from services.ota_agent.effects import Effects, Means
+from services.ota_agent.files import fault, read_named
 from services.ota_agent.fleet_status import Fleet, FleetStatus, Nobody
+from services.ota_agent.hawkbit import hawkbit_client
 from services.ota_agent.trusted import AcceptedRelease, Trusted
 from services.ota_agent.voice_link import VoiceLink
-from services.ota_agent.work import Cancel, ThreadedWorker
+from services.ota_agent.work import ThreadedWorker
 from services.settings import Ota, Settings
-from services.settings_file import Problem, SettingsError
 from services.wiring import broker_address
 
 MAX_ROOT_BYTES = 512_000
-MAX_TOKEN_BYTES = 1024
 LOCK_FILE = "hold"
 """Beside the updater's socket: while it is there, nothing is installed."""
 
@@ -52,6 +49,26 @@ LOCK_FILE = "hold"
 def journal_of(settings: Settings) -> Journal:
     """What the updater remembers."""
     return Journal(settings.ota.directory)
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What is made once and shared by the agent's parts."""
+
+    settings: Settings
+    name: str
+    """Of this device."""
+    facts: Facts
+    trusted: Trusted
+    journal: Journal
+    generations: Generations
+    voice: VoiceLink
+    fleet: Fleet
+    source: RolloutSource
+
+    @property
+    def ota(self) -> Ota:
+        return self.settings.ota
 
 
 @contextmanager
@@ -62,181 +79,130 @@ def open_agent(settings: Settings) -> Iterator[Agent]:
         SettingsError: updates are not switched on, or a file that is named cannot be used.
         SocketError, OtaError: its socket, its directory.
     """
-    ota, device = settings.ota, machine.facts(settings.ota)
-    trusted = _trusted(ota)
     agent_of: list[Agent] = []
-    fleet = _fleet(settings, device, trusted, lambda within: agent_of[0].poll_soon(within))
-    journal, generations = journal_of(settings), Generations(settings.model.generations)
-    source, poll_s = _source(settings, device, trusted, journal)
-    parts = Parts(
+    made = _made(settings, lambda within: agent_of[0].poll_soon(within))
+    agent = Agent(_parts(made))
+    agent_of.append(agent)
+    desk = AgentDesk(agent, made.generations, made.journal.read, partial(_consent, made.source))
+    server = SocketServer(settings.ota.socket, desk.answer)
+    if isinstance(made.fleet, FleetStatus):
+        made.fleet.start()
+    try:
+        yield agent
+    finally:
+        server.close()
+        if isinstance(made.fleet, FleetStatus):
+            made.fleet.stop()
+
+
+def _made(settings: Settings, nudged: Callable[[float], None]) -> _Made:
+    ota = settings.ota
+    name, facts, trusted = machine.device_id(ota), machine.facts(ota), _trusted(ota)
+    journal = journal_of(settings)
+    return _Made(
+        settings=settings,
+        name=name,
+        facts=facts,
+        trusted=trusted,
         journal=journal,
-        worker=lambda agent: _worker(settings, agent, device, trusted, generations, fleet),
-        source=source,
-        rollouts=_Rollouts(trusted),
-        generations=generations,
+        generations=Generations(settings.model.generations),
         voice=VoiceLink(ota.voice_socket),
-        fleet=fleet,
+        fleet=_fleet(settings, name, facts, trusted, nudged),
+        source=(
+            hawkbit_client(ota, name, facts, journal)
+            if ota.source == "hawkbit"
+            else Waves(name, trusted.rollout, trusted.running)
+        ),
+    )
+
+
+def _parts(made: _Made) -> Parts:
+    ota = made.ota
+    return Parts(
+        journal=made.journal,
+        worker=partial(_worker, made),
+        source=made.source,
+        rollouts=made.trusted,
+        generations=made.generations,
+        voice=made.voice,
+        fleet=made.fleet,
         device_class=ota.device_class,
         deferral=ota.directory / "deferral.json",
         lock_file=ota.socket.with_name(LOCK_FILE),
         hours=Hours(
             clock_time.fromisoformat(ota.quiet_begin), clock_time.fromisoformat(ota.quiet_end)
         ),
-        poll_s=poll_s,
+        poll_s=partial(_poll_s, made),
     )
-    agent = Agent(parts)
-    agent_of.append(agent)
-    server = SocketServer(ota.socket, AgentDesk(agent, generations, journal.read).answer)
-    if isinstance(fleet, FleetStatus):
-        fleet.start()
-    try:
-        yield agent
-    finally:
-        server.close()
-        if isinstance(fleet, FleetStatus):
-            fleet.stop()
-
-
-class _Rollouts:
-    """See ``agent.Rollouts``."""
-
-    def __init__(self, trusted: Trusted) -> None:
-        self._trusted = trusted
-        self.running = trusted.running
-
-    def newest(self) -> str | None:
-        found = self._trusted.rollout()
-        return found.target if found else None
 
 
 def _trusted(ota: Ota) -> Trusted:
     if ota.repository is None:
-        raise _fault("repository", None, "is not set: updates are switched off")
-    root, stick = _read(ota.root, "root", MAX_ROOT_BYTES), _stick(ota)
+        raise fault("repository", None, "is not set: updates are switched off")
     make = partial(
         Trust,
         ota.directory / "trust",
-        root,
-        Addresses.under(ota.repository) if stick is None else OFFLINE,
+        read_named(ota.root, "root", MAX_ROOT_BYTES),
         built=datetime.fromtimestamp(EARLIEST_S, timezone.utc),
     )
-    here = make()
-    if stick is None:
-        return Trusted(here, lambda: nullcontext(here), ota.device_class)
+    here = make(Addresses.under(ota.repository))
 
     @contextmanager
-    def plugged_in() -> Iterator[Trust]:
-        with open_repository(stick) as repository:
-            yield make(fetcher=OfflineFetcher(repository))
+    def on_stick(path: Path) -> Iterator[Trust]:
+        with open_repository(path) as repository:
+            yield make(OFFLINE, fetcher=OfflineFetcher(repository))
 
-    return Trusted(here, plugged_in, ota.device_class)
-
-
-def _source(
-    settings: Settings, device: Facts, trusted: Trusted, journal: Journal
-) -> tuple[RolloutSource, Callable[[], float]]:
-    ota, name = settings.ota, machine.device_id(settings.ota)
-    if ota.source == "waves":
-        return Waves(name, trusted.rollout, trusted.running), lambda: ota.poll_s
-    from ota.rollout.hawkbit import HawkbitDdi, Server
-
-    token = None
-    if ota.token_file is not None:
-        token = _read(ota.token_file, "token_file", MAX_TOKEN_BYTES).decode("ascii").strip()
-    try:
-        server = Server(ota.hawkbit or "", name, ota.tenant, token)
-    except ValueError as error:
-        raise _fault("hawkbit", ota.hawkbit, str(error)) from error
-
-    def standing(action: str) -> Phase | None:
-        update = journal.read().update
-        return update.stage.phase if update and update.action == action else None
-
-    source = HawkbitDdi(server, device, standing=standing)
-    return source, lambda: source.wait_s
+    stick = usual_stick(ota)
+    reaching = (lambda: nullcontext(here)) if stick is None else partial(on_stick, stick)
+    return Trusted(here, reaching, ota.device_class, on_stick)
 
 
-def _worker(
-    settings: Settings,
-    agent: Agent,
-    device: Facts,
-    trusted: Trusted,
-    generations: Generations,
-    fleet: Fleet,
-) -> ThreadedWorker:
-    ota = settings.ota
+def _poll_s(made: _Made) -> float:
+    return made.source.wait_s if isinstance(made.source, HawkbitDdi) else made.ota.poll_s
+
+
+def _consent(source: RolloutSource) -> str | None:
+    return source.asked if isinstance(source, HawkbitDdi) else None
+
+
+def _worker(made: _Made, agent: Agent) -> ThreadedWorker:
+    settings = made.settings
 
     def fetched(done: int, total: int) -> None:
         agent.progress = (done, total)
 
-    def reachable() -> bool:
-        try:
-            trusted.rollout()
-        except OtaError:
-            return fleet.connected
-        return True
-
     means = Means(
-        facts=device,
-        device_id=machine.device_id(ota),
-        trusted=trusted,
-        accepted=AcceptedRelease(ota.directory),
-        generations=generations,
-        fetch=partial(_fetch, ota, generations),
-        voice=VoiceLink(ota.voice_socket),
+        facts=made.facts,
+        device_id=made.name,
+        trusted=made.trusted,
+        accepted=AcceptedRelease(made.ota.directory),
+        generations=made.generations,
+        fetch=partial(fetch_contents, made.ota, made.generations.store),
+        voice=made.voice,
         plans=None if settings.model.backend == "onnx" else settings.model.plans,
         first=lambda: chosen_bundle(settings),
         waiting=agent.waiting,
         assigned=agent.assigned,
-        reachable=reachable,
+        reachable=partial(_reachable, made),
         proved=agent.proved,
         fetched=fetched,
+        soaked=agent.soaked,
     )
     return ThreadedWorker(Effects(means).do)
 
 
-def _fetch(
-    ota: Ota,
-    generations: Generations,
-    release: Release,
-    cancel: Cancel,
-    arrived: Callable[[int], None],
-) -> None:
-    stop = transfer.Cancel()
-    cancel.on_cancel(stop.cancel)
+def _reachable(made: _Made) -> bool:
+    if usual_stick(made.ota) is not None:
+        return True  # the next one comes on a stick too; this one may be out by now
     try:
-        with _contents(ota, stop, arrived) as source:
-            fetch_release(release, generations.store, source)
-    except TransferError as error:
-        if error.reason is Reason.CANCELLED:
-            cancel.sleep(0)  # given up: there is no outcome to tell
-        raise
-
-
-@contextmanager
-def _contents(
-    ota: Ota, stop: transfer.Cancel, arrived: Callable[[int], None]
-) -> Iterator[ContentSource]:
-    stick = _stick(ota)
-    if stick is not None:
-        with open_repository(stick) as repository:
-            yield OfflineSource(repository, stop)
-        return
-    bases = [base.rstrip("/") for base in (ota.repository or "", *ota.mirrors)]
-    pace = Pace(rate=ota.rate_kb_s * 1000 or None)
-    mirrors = [f"{base}/{CONTENT}" for base in bases]
-    limits = Limits(budget=ota.budget_mb * 1_000_000 or None)
-    yield HttpSource(mirrors, limits=limits, pace=pace, cancel=stop, on_bytes=arrived)
-
-
-def _stick(ota: Ota) -> Path | None:
-    """The directory or archive of a ``file://`` address."""
-    address = urlsplit(ota.repository or "")
-    return Path(unquote(address.path)) if address.scheme == "file" else None
+        made.trusted.rollout()
+    except OtaError:
+        return made.fleet.connected
+    return True
 
 
 def _fleet(
-    settings: Settings, device: Facts, trusted: Trusted, nudged: Callable[[float], None]
+    settings: Settings, name: str, device: Facts, trusted: Trusted, nudged: Callable[[float], None]
 ) -> Fleet:
     ota = settings.ota
     if not ota.fleet_status:
@@ -245,25 +211,9 @@ def _fleet(
     def inventory() -> tuple[int, int | None, int | None]:
         return (shutil.disk_usage(_existing(ota.directory)).free, *trusted.versions())
 
-    topics = Topics(ota.tenant, machine.device_id(ota))
-    address = broker_address(settings.mqtt)
+    topics, address = Topics(ota.tenant, name), broker_address(settings.mqtt)
     return FleetStatus(address, topics, device, inventory, nudged, time.time)
 
 
 def _existing(path: Path) -> Path:
     return next(place for place in (path, *path.parents) if place.is_dir())
-
-
-def _read(path: Path, key: str, limit: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
-    except OSError as error:
-        raise _fault(key, str(path), error.strerror or type(error).__name__) from error
-    if len(data) > limit:
-        raise _fault(key, str(path), f"is larger than {limit} bytes")
-    return data
-
-
-def _fault(key: str, value: str | None, why: str) -> SettingsError:
-    return SettingsError([Problem("settings", None, f"ota.{key}", value, why)])

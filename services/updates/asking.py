@@ -36,7 +36,7 @@ def show(args: argparse.Namespace, facts: dict[str, Any]) -> int:
         print(json.dumps(facts))
         return ExitCode.OK
     for key, value in facts.items():
-        if value not in (None, [], False):
+        if value is not None and value is not False and value != []:  # 0 is a fact
             print(f"{key.replace('_', ' ')}: {_plain(value)}")
     return ExitCode.OK
 

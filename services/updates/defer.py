@@ -6,7 +6,7 @@ import argparse
 
 from services.updates.asking import add_options, asked
 
-HELP = "install nothing for a while; all wishes to wait together end after a week"
+HELP = "install nothing for a while, as does a file /run/linnet-ota/hold; a week in all at most"
 EXAMPLE = 'linnet ota defer 7200 --why "guests"'
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from services.updates.asking import add_options, asked
 
@@ -14,8 +15,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "release", nargs="?", default="", metavar="RELEASE", help="default: what is rolled out"
     )
+    parser.add_argument(
+        "--from",
+        dest="stick",
+        metavar="PATH",
+        type=Path,
+        help="take it from a stick: a directory or .tar that linnet fleet export wrote",
+    )
     add_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    return asked(args, {"do": "install", "release": args.release})
+    stick = str(args.stick.resolve()) if args.stick else ""
+    return asked(args, {"do": "install", "release": args.release, "stick": stick})

@@ -16,6 +16,7 @@ from services.exit_codes import ExitCode
 if TYPE_CHECKING:
     from ota.generations import Generations
     from ota.journal import Journal
+    from ota.machine import Ledger, Update
 
 HELP = "count a start of the voice daemon; back to the release before after the last try"
 EXAMPLE = "linnet ota preflight --config /etc/linnet/linnet.toml"
@@ -51,25 +52,46 @@ def preflight(journal: Journal, generations: Generations, *, give_up: bool = Fal
         StoreError, GenerationError: the disk refuses, or there is nothing whole to go back to.
     """
     from ota import machine
-    from ota.errors import Reason
-    from ota.machine import MAY_SERVE, Outcome, Result, Stage
+    from ota.machine import Outcome, Result, Stage
 
     current = generations.current()
     name = current.name if current else ""
     if journal.read().active is None:
         return None
     ledger = journal.change(lambda now: machine.about_to_load(now, name))
-    update = ledger.active
-    if update is None or name != update.generation or update.stage not in MAY_SERVE:
+    if give_up:
+        ledger = journal.change(lambda now: _given_up(now, name))
+    update, decided = _on_trial(ledger, name), machine.key(ledger)
+    if update is None:
         return None
-    if give_up and update.stage is not Stage.GOING_BACK:
-        detail = "the voice daemon could not be started"
-        ledger = journal.change(lambda now: machine.give_up(now, Reason.CRASH, detail))
-    elif update.stage is not Stage.GOING_BACK:
+    if update.stage is not Stage.GOING_BACK:
         return f"{update.release} is on trial; {update.tries_left} more tries"
     if update.previous:
         generations.switch(update.previous)
     else:
         generations.rollback()
-    journal.change(lambda now: machine.step(now, Result(Outcome.DONE)))
+    done = Result(Outcome.DONE)
+    # Whatever has begun meanwhile has to go its own way.
+    journal.change(lambda now: machine.step(now, done) if machine.key(now) == decided else now)
     return f"{update.release} did not start; went back to the release before"
+
+
+def _on_trial(ledger: Ledger, name: str) -> Update | None:
+    """The update that has brought the generation of this name, while that is not committed."""
+    from ota.machine import MAY_SERVE
+
+    update = ledger.active
+    if update is None or update.generation != name or update.stage not in MAY_SERVE:
+        return None
+    return update
+
+
+def _given_up(ledger: Ledger, name: str) -> Ledger:
+    """The ledger with the trial taken back, if it is on trial by now."""
+    from ota.errors import Reason
+    from ota.machine import Stage, give_up
+
+    update = _on_trial(ledger, name)
+    if update is None or update.stage is Stage.GOING_BACK:
+        return ledger
+    return give_up(ledger, Reason.CRASH, "the voice daemon could not be started")

@@ -19,6 +19,7 @@ def run(args: argparse.Namespace) -> int:
     from ota.journal import Journal
     from services.local_socket import SocketError, ask
     from services.ota_agent.desk import described
+    from services.ota_agent.voice_link import safe_mode
     from services.settings import Settings
 
     settings = Settings.load(args.config)
@@ -27,4 +28,4 @@ def run(args: argparse.Namespace) -> int:
     except SocketError:
         ledger = Journal(settings.ota.directory).read()
         facts = described(ledger, Generations(settings.model.generations))
-    return show(args, facts)
+    return show(args, facts | {"safe_mode": safe_mode(settings)})

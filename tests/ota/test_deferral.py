@@ -88,9 +88,32 @@ def test_all_wishes_together_have_an_end(wishes: list[tuple[float, float]]) -> N
     now, kept = 1e9, Deferral()
     for later, seconds in wishes:
         now += later
-        kept = kept.asked(now, seconds, "again")
+        try:
+            kept = kept.asked(now, seconds, "again", "update 1")
+        except ValueError:
+            break
     first = 1e9 + (wishes[0][0] if wishes else 0)
     assert not kept.holds(first + MOST_DEFERRED_S)
+
+
+def test_who_asks_after_the_week_is_told_that_it_is_spent() -> None:
+    kept = Deferral().asked(1e9, 600, "guests", "update 1")
+    with pytest.raises(ValueError, match="a week"):
+        kept.asked(1e9 + MOST_DEFERRED_S, 600, "guests", "update 1")
+
+
+def test_a_wish_of_weeks_ago_costs_the_next_update_nothing() -> None:
+    """Somebody asked to wait when nothing waited, or with another update."""
+    later = 1e9 + 3 * MOST_DEFERRED_S
+    for before in ("", "update 1"):
+        kept = Deferral().asked(1e9, 600, "guests", before)
+        for now in ("", "update 2"):
+            assert kept.asked(later, 600, "again", now).until == later + 600
+
+
+def test_a_wish_from_before_the_update_is_not_cut_short_by_a_later_one() -> None:
+    kept = Deferral().asked(1e9, 7200, "guests").asked(1e9 + 60, 600, "more", "update 1")
+    assert kept.until == 1e9 + 7200
 
 
 def test_a_clock_that_was_set_back_does_not_stretch_a_wish() -> None:

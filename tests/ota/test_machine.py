@@ -26,6 +26,7 @@ from ota.machine import (
     refusal,
     reject_running,
     sent,
+    soaked,
     step,
 )
 from ota.phases import Phase
@@ -107,6 +108,20 @@ def test_a_try_is_spent_before_each_load_of_the_gate_and_the_last_death_goes_bac
     assert stage_of(ledger) is Stage.GOING_BACK
     assert stage_of(step(ledger, DONE)) is Stage.ROLLED_BACK
     assert step(ledger, DONE).unsent[-1].reason is Reason.CRASH
+
+
+def test_how_long_it_has_soaked_is_no_step_and_survives_a_death() -> None:
+    ledger = until(Stage.SOAKING)
+    later = soaked(ledger, wanted().action, 120.0)
+    assert later.update is not None
+    assert ledger.update is not None
+    assert later.update == ledger.update.model_copy(update={"soaked_s": 120.0})
+    after = step(later, Result(Outcome.KILLED)).update
+    assert after is not None
+    assert (after.stage, after.soaked_s) == (Stage.SOAKING, 120.0)
+    assert soaked(ledger, "another", 120.0) == ledger
+    proving = until(Stage.PROVING)
+    assert soaked(proving, wanted().action, 120.0) == proving
 
 
 def test_a_daemon_that_dies_in_the_soak_spends_tries_and_then_goes_back() -> None:

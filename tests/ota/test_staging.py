@@ -42,6 +42,12 @@ def test_a_staged_release_waits_until_it_is_switched_to(
     assert generations.rollback().path == old.path
 
 
+def test_what_runs_already_is_not_staged(generations: Generations, tmp_path: Path) -> None:
+    running = generations.install(bundle(tmp_path, "a"))
+    assert generations.stage(put(generations.store, bundle(tmp_path, "a"))).name == running.name
+    assert not (generations.root / "staged").is_symlink()
+
+
 def test_what_two_releases_share_is_kept_once(generations: Generations, tmp_path: Path) -> None:
     one, two = bundle(tmp_path, "a"), bundle(tmp_path, "b")
     generations.install(one)

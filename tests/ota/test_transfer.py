@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from ota.transfer_plan import Limits
 from services.home.embedded_broker import free_port
 from tests.support.certificates import authority, server
 from tests.support.cut_proxy import CutProxy
+from tests.support.http_server import serving
 from tests.support.nginx import PROGRAM, Nginx
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="nginx is not installed")
@@ -97,6 +99,16 @@ def test_a_download_cut_again_and_again_goes_on_where_it_was_cut(
     assert source.spent == len(DATA)  # not one byte was fetched twice
 
 
+def test_a_mirror_that_cuts_every_answer_does_not_keep_us_from_the_next(
+    nginx: Nginx, store: Store
+) -> None:
+    """It answers as it should, each time, and never comes to an end."""
+    with CutProxy(nginx.port, [2000] * 100) as proxy:
+        source = fetch(store, f"{proxy.url}/content", f"{nginx.url}/content")
+        assert proxy.connections == 1
+    assert source.spent == len(DATA)
+
+
 def test_a_part_of_an_earlier_run_is_used(nginx: Nginx, store: Store) -> None:
     store.append(PINNED.sha256, DATA[:2_000_000])
     assert fetch(store, f"{nginx.url}/content").spent == 1_000_000
@@ -165,6 +177,15 @@ def test_nothing_is_asked_for_that_the_budget_does_not_allow(nginx: Nginx, store
     assert len(nginx.asked()) == before
 
 
+def test_a_server_that_sends_all_of_it_again_is_not_paid_for(nginx: Nginx, store: Store) -> None:
+    """The rest would have been allowed; what is here stays for whoever sends just that."""
+    store.append(PINNED.sha256, DATA[:2_000_000])
+    limits = Limits(budget=1_500_000)
+    assert refusal(store, f"{nginx.url}/whole", limits=limits) is Reason.BYTE_BUDGET
+    assert store.gathered(PINNED.sha256) == 2_000_000
+    assert fetch(store, f"{nginx.url}/content", limits=limits).spent == 1_000_000
+
+
 def test_bytes_of_before_a_restart_count_against_the_budget(nginx: Nginx, store: Store) -> None:
     limits = Limits(budget=len(DATA) + 10)
     with pytest.raises(TransferError) as caught:
@@ -219,6 +240,30 @@ def test_cancelling_ends_a_download_that_hangs(nginx: Nginx, store: Store, place
         assert caught.value.reason is Reason.CANCELLED
         assert time.monotonic() - began < Pace().gap_s / 2  # not by running into a time-out
         timer.join()
+
+
+def test_a_server_that_never_comes_to_its_answer_is_too_slow(store: Store) -> None:
+    limits = Limits(base_s=0.001, longest_s=0.001, failures=2)
+    with silent() as url, pytest.raises(TransferError) as caught:
+        HttpSource([url], limits=limits, pace=Pace(answer_s=0.1)).fetch(PINNED, store)
+    assert caught.value.reason is Reason.TOO_SLOW
+
+
+def test_a_server_that_drips_where_no_byte_comes_of_it_is_too_slow(store: Store) -> None:
+    """In the length of a chunk: each drop in time, and never a piece of the content."""
+
+    def drips(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(500):
+            handler.wfile.write(b"0")
+            handler.wfile.flush()
+            time.sleep(0.02)
+        handler.wfile.write(b"\r\n\r\n")
+
+    limits = Limits(base_s=0.001, longest_s=0.001, failures=2)
+    with serving({f"/{PINNED.sha256}": drips}) as url, pytest.raises(TransferError) as caught:
+        HttpSource([url], limits=limits, pace=Pace(gap_s=0.2)).fetch(PINNED, store)
+    assert caught.value.reason is Reason.TOO_SLOW
 
 
 @contextmanager

@@ -145,6 +145,15 @@ def answered(progress: Progress, ask: Ask, answer: Answer, limits: Limits) -> Pr
     return plan.broke(progress, after_s=count if kind == "later" else None)
 
 
+@pytest.mark.parametrize("slow", [False, True])
+def test_what_an_answer_leaves_missing_is_asked_of_the_next_mirror(slow: bool) -> None:
+    """Of the next one, not the one after it: with two that would be the same again."""
+    cut = plan.received(Progress(TOTAL, 2), Ask(0, 0), 0, TOTAL - 1, Limits(), slow=slow)
+    assert (cut.mirror, cut.have, cut.sole) == (1, TOTAL - 1, 0)
+    again = plan.received(cut, Ask(1, TOTAL - 1), TOTAL - 1, 0, Limits(), slow=slow)
+    assert (again.mirror, again.failures) == (0, cut.failures + 1)
+
+
 def test_a_mirror_is_out_only_when_every_wrong_byte_was_its_own() -> None:
     mixed = Progress(TOTAL, 2, have=TOTAL, sole=None)
     assert plan.wrong(mixed).out == frozenset()

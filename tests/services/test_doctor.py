@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from services.doctor import Finding, examine, main
+from services.doctor import Finding, check_bundle, examine, main
 from services.exit_codes import ExitCode
 from services.home.embedded_broker import EmbeddedBroker
+from services.local_socket import SocketServer
+from services.settings import Settings
+from services.voice.trial.words import VoiceState
 from tests.support.tiny_bundle import write_bundle
 
 
@@ -56,6 +59,19 @@ def test_broken_settings_do_not_stop_the_other_checks(tmp_path: Path) -> None:
     assert found["settings"].status == "fail"
     assert f"{config}:2" in found["settings"].found
     assert "bundle" in found
+
+
+def test_a_makeshift_that_answers_in_place_of_the_bundle_is_told(tmp_path: Path) -> None:
+    config = write_settings(tmp_path, 1, write_bundle(tmp_path / "bundle"))
+    updates = f'repository = "https://updates.example"\nvoice_socket = "{tmp_path}/voice.sock"\n'
+    config.write_text(config.read_text("utf-8") + f"[ota]\n{updates}", "utf-8")
+    settings = Settings.load(config)
+    assert check_bundle(settings).status == "ok", "the voice daemon does not run"
+    for safe, status in ((True, "warn"), (False, "ok")):
+        says = VoiceState(safe_mode=safe).model_dump(mode="json")
+        server = SocketServer(tmp_path / "voice.sock", lambda question, says=says: says)
+        assert check_bundle(settings).status == status
+        server.close()
 
 
 def test_a_language_the_model_does_not_speak_is_told(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ class Authority:
 
 @dataclass(frozen=True)
 class ServerCertificate:
-    """What a broker shows, and the key that goes with it."""
+    """What a server or a client shows, and the key that goes with it."""
 
     certificate: Path
     key: Path

@@ -379,7 +379,8 @@ class DdiDouble:
         return action if action is not None and action.device == device.id else None
 
     def _origin(self, headers: Mapping[str, str]) -> str:
-        return f"http://{headers['host']}" if "host" in headers else self.origin
+        scheme = headers.get("x-forwarded-proto", "http")
+        return f"{scheme}://{headers['host']}" if "host" in headers else self.origin
 
 
 def _document(body: bytes) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from ota.journal import Journal
 from ota.machine import WORK, Effect, Ledger, Result, Update
 from ota.release import Facts, Gate, Release
 from ota.rollout.source import Assignment, Report
+from ota.rollout.waves import Waves
 from ota.storage import Storage
 from ota.store import Pinned, Store
 from services.local_socket import SocketError
@@ -224,26 +225,33 @@ class UpdatedBox:
     """``publish`` a release, let the ``source`` want it, ``run`` until nothing goes on."""
 
     def __init__(
-        self, folder: Path, storage: Storage | None = None, like: UpdatedBox | None = None
+        self,
+        folder: Path,
+        device_class: str = CLASS,
+        *,
+        storage: Storage | None = None,
+        like: UpdatedBox | None = None,
     ) -> None:
         """
         Args:
             storage: the disk of what must survive a power cut.
             like: another device, whose repository this one has, too; nothing is installed then.
         """
-        self.folder, self.clock = folder, Clock()
+        self.folder, self.clock, self.device_class = folder, Clock(), device_class
         self.repository = like.repository if like else UpdateRepository()
         self.shelf = like.shelf if like else Shelf()
         self.trust_in = like.trust_in if like else folder / "trust"
         self.storage = storage
         self.source, self.fleet = Source(), Fleet()
+        self.waves: Waves | None = None
+        """Asked in place of ``source``, after ``by_waves``."""
         self.generations = Generations(folder / "models", storage)
         self.journal = Journal(folder / "ota", storage)
         self.factory = write_bundle(folder / "factory", "factory")
         if like is None:
             self.generations.install(self.factory)
         self.voice = Voice(lambda: self.current)
-        self.facts = Facts(device_class=CLASS, memory_mb=8000, app="0.1.0")
+        self.facts = Facts(device_class=device_class, memory_mb=8000, app="0.1.0")
         self.lock_file = folder / "hold"
         self.restart()
 
@@ -259,14 +267,35 @@ class UpdatedBox:
 
     def publish(self, marker: str, counter: int, **changes: object) -> str:
         """A signed release of a tiny bundle; its target."""
+        target = self.prepare(marker, counter, **changes)
+        self.repository.publish(self.device_class)
+        return target
+
+    def prepare(self, marker: str, counter: int, **changes: object) -> str:
+        """As ``publish``, but it is to be signed with what is published next."""
         bundle = write_bundle(self.folder / f"bundle-{marker}", marker)
         self.shelf.add(bundle)
         contents = [c.model_dump(mode="json") for c in release_of(bundle).contents]
         name = f"1.{counter}"
-        target = self.repository.release(CLASS, name, counter, contents=contents, **changes)
-        self.repository.publish(CLASS)
         Bundle.open(bundle)
-        return target
+        return self.repository.release(
+            self.device_class, name, counter, contents=contents, **changes
+        )
+
+    def roll_out(self, counter: int, **changes: object) -> None:
+        """Sign that a release is rolled out."""
+        self.repository.rollout(self.device_class, f"1.{counter}", counter, **changes)
+        self.repository.publish("rollout")
+
+    def by_waves(self) -> None:
+        """From now on nobody says what to install but the signed roll-out."""
+        self.waves = Waves(
+            "box-1",
+            lambda: self.trusted.rollout(),
+            lambda: self.trusted.running(),
+            lambda: self.repository.now,
+        )
+        self.restart()
 
     def want(self, target: str, action: str = "one", **how: object) -> None:
         self.source.wanted = Assignment(action, target, **how)  # type: ignore[arg-type]
@@ -275,7 +304,7 @@ class UpdatedBox:
         """The updater begins again with what is on disk."""
         device = Device(self.trust_in, self.repository)
         trust = device.trust()
-        self.trusted = Trusted(trust, lambda: nullcontext(trust), CLASS)
+        self.trusted = Trusted(trust, lambda: nullcontext(trust), self.device_class)
         self.agent = Agent(self._parts())
         self.agent.resume()
 
@@ -297,12 +326,12 @@ class UpdatedBox:
         return Parts(
             journal=self.journal,
             worker=self._worker,
-            source=self.source,
-            rollouts=self,
+            source=self.waves or self.source,
+            rollouts=self.trusted,
             generations=self.generations,
             voice=self.voice,
             fleet=self.fleet,
-            device_class=CLASS,
+            device_class=self.device_class,
             deferral=self.folder / "ota" / "deferral.json",
             lock_file=self.lock_file,
             hours=Hours(),
@@ -312,15 +341,9 @@ class UpdatedBox:
             chance=lambda: 0.5,
         )
 
-    def newest(self) -> str | None:
-        found = self.trusted.rollout()
-        return found.target if found else None
-
-    def running(self) -> int | None:
-        return self.trusted.running()
-
-    def _worker(self, agent: Agent) -> AtOnce:
-        means = Means(
+    def means(self, agent: Agent) -> Means:
+        """What the effects of an agent work with."""
+        return Means(
             facts=self.facts,
             device_id="box-1",
             trusted=self.trusted,
@@ -334,9 +357,14 @@ class UpdatedBox:
             assigned=agent.assigned,
             reachable=lambda: not self.shelf.empty or self.fleet.connected,
             proved=agent.proved,
+            soaked=agent.soaked,
             clock=lambda: self.clock.now,
         )
-        return AtOnce(Effects(means), self.clock)
 
-    def _fetch(self, release: Release, cancel: Cancel, arrived: Callable[[int], None]) -> None:
+    def _worker(self, agent: Agent) -> AtOnce:
+        return AtOnce(Effects(self.means(agent)), self.clock)
+
+    def _fetch(
+        self, update: Update, release: Release, cancel: Cancel, arrived: Callable[[int], None]
+    ) -> None:
         fetch_release(release, self.generations.store, self.shelf)

@@ -18,6 +18,9 @@ STATES = (
 )  # fmt: skip
 """What the state sensor can say: the controller's states."""
 VERSION_CHARACTERS = 255
+NOTES_CHARACTERS = 255
+"""As many as Home Assistant takes."""
+TITLE = "Linnet speech model"
 
 _PERCENT = {"min": 0, "max": 100, "step": 1, "unit_of_measurement": "%", "mode": "slider"}
 _Rows = Mapping[str, Mapping[str, object]]
@@ -84,6 +87,8 @@ class Update:
     """None: nothing newer is known."""
     progress: int | None = None
     """Percent while it is being installed."""
+    notes: str = ""
+    """What is new in the newest, as its publisher signed it."""
 
 
 @dataclass(frozen=True)
@@ -158,13 +163,17 @@ def _component(place: Place, key: str, row: Mapping[str, object]) -> dict[str, o
 
 
 def _update(update: Update) -> str:
+    installing = update.progress is not None
+    # Home Assistant drops the whole message for a key it does not know, and keeps the value of one
+    # that is not there: only these, and all of them each time.
     body: dict[str, object] = {
         "installed_version": update.installed[:VERSION_CHARACTERS],
         "latest_version": (update.latest or update.installed)[:VERSION_CHARACTERS],
+        "title": TITLE,
+        "release_summary": update.notes[:NOTES_CHARACTERS],
+        "in_progress": installing,
+        "update_percentage": max(0, min(update.progress or 0, 100)) if installing else None,
     }
-    # Home Assistant drops the whole message for a key it does not know: only these.
-    if update.progress is not None:
-        body |= {"in_progress": True, "update_percentage": max(0, min(update.progress, 100))}
     return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
 
 

@@ -100,7 +100,9 @@ class TrialDesk:
         """For Home Assistant; None where nothing is known."""
         told = self._told or Tell()
         installed = told.installed or self._exchange.serving.version
-        return Update(installed, told.latest or None, told.progress) if installed else None
+        if not installed:
+            return None
+        return Update(installed, told.latest or None, told.progress, told.notes)
 
     def install(self) -> None:
         """The owner wants what is newest; the updater sees it when it looks."""

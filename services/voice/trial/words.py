@@ -52,6 +52,8 @@ class Tell(_Frozen):
     """Empty: nothing newer is known."""
     progress: Annotated[int, Field(ge=0, le=100)] | None = None
     """Percent while one is being installed."""
+    notes: Annotated[str, Field(max_length=255)] = ""
+    """What is new in the newest, as its publisher signed it."""
 
 
 Question = Annotated[Look | Prove | Serve | Tell, Field(discriminator="do")]

@@ -250,7 +250,6 @@ def test_without_an_answer_of_the_owner_nothing_begins(rig: Rig) -> None:
     assert rig.client.poll() is None
     assert action.status is Status.WAIT_FOR_CONFIRMATION
     rig.owner = True
-    assert rig.client.poll() is None
     assert rig.client.poll() == Assignment("1", TARGET)
 
 
@@ -261,7 +260,6 @@ def test_a_refusal_of_the_owner_is_said_once_and_may_be_revised(rig: Rig) -> Non
         assert rig.client.poll() is None
     assert action.executions == ["denied"]
     rig.owner = True
-    rig.client.poll()
     assert rig.client.poll() is not None
 
 
@@ -456,7 +454,6 @@ def test_it_works_over_a_real_socket_as_well() -> None:
         assert found == Assignment("1", TARGET)
         client.report(Report("1", Phase.COMMITTED))
         assert client.poll() is None
-        web.close()
     assert action.status is Status.FINISHED
     with pytest.raises(TransferError, match="GET http:") as gone:
         client.poll()

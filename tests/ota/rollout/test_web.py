@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -33,11 +34,10 @@ def server(say: Mouth) -> Iterator[str]:
     thread.join(10)
 
 
-def asked(say: Mouth) -> TransferError:
-    web = HttpWeb()
+def asked(say: Mouth, web: HttpWeb | None = None) -> TransferError:
+    web = web or HttpWeb()
     with server(say) as url, pytest.raises(TransferError) as refused:
         web.request("GET", url, {})
-    web.close()
     assert "secret" not in str(refused.value)
     return refused.value
 
@@ -65,6 +65,20 @@ def test_a_small_answer_that_unpacks_to_a_large_one_is_cut_off() -> None:
     assert "endless" in str(asked(say))
 
 
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 600\r\n\r\n"])
+def test_an_answer_that_drips_is_cut_off(head: bytes) -> None:
+    """Before its head and after it; each byte comes in time."""
+
+    def say(peer: socket.socket) -> None:
+        peer.sendall(head or b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Long: ")
+        for _ in range(600):
+            peer.sendall(b"x")
+            time.sleep(0.02)
+        peer.sendall(b"\r\n\r\n")
+
+    assert "TimeoutError" in str(asked(say, HttpWeb(total_s=0.3)))
+
+
 @pytest.mark.parametrize(
     "reply",
     [
@@ -84,7 +98,6 @@ def test_a_redirect_is_an_answer_like_any_other() -> None:
     web = HttpWeb()
     with server(lambda peer: peer.sendall(reply)) as url:
         assert web.request("GET", url, {}).status == 302
-    web.close()
 
 
 def test_nobody_there_is_unreachable() -> None:

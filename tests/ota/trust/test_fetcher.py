@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import socket
+import threading
+import time
 from http.server import BaseHTTPRequestHandler
 
 import pytest
@@ -41,13 +43,35 @@ def redirects(where: str) -> Answer:
     return answer
 
 
-def drips(handler: BaseHTTPRequestHandler) -> None:
-    """One byte, then the next once the client had time to look."""
-    handler.send_response(200)
-    handler.end_headers()
-    for _ in range(10_000):
-        handler.wfile.write(b"x")
+def drips_its_head(handler: BaseHTTPRequestHandler) -> None:
+    """Every byte in time; the last one much later, so that a client that waits gets an answer."""
+    for byte in b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 500 + b"\r\nContent-Length: 0\r\n\r\n":
+        handler.wfile.write(bytes([byte]))
         handler.wfile.flush()
+        time.sleep(0.02)
+
+
+def drips_around_its_body(before: bytes, drop: bytes) -> Answer:
+    """Chunks, and between them what is none of the body, in drops that all come in time."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + before)
+        for _ in range(500):
+            handler.wfile.write(drop)
+            handler.wfile.flush()
+            time.sleep(0.02)
+        handler.wfile.write(b"\r\n\r\n")
+
+    return answer
+
+
+def puts_off(handler: BaseHTTPRequestHandler) -> None:
+    """Not now, says the head; the body goes on far beyond what is worth reading."""
+    handler.send_response(503)
+    handler.send_header("Retry-After", "1")
+    handler.end_headers()
+    for _ in range(1000):
+        handler.wfile.write(b"x" * 65536)
 
 
 def endless(handler: BaseHTTPRequestHandler) -> None:
@@ -89,12 +113,46 @@ def test_one_byte_too_many_is_too_many() -> None:
 
 
 def test_a_server_that_drips_is_given_up() -> None:
-    """Each byte comes in time, all of them never would. The clock is virtual."""
-    seconds = itertools.count(0, 5.0)
-    fetcher = BoundedFetcher(clock=lambda: next(seconds))
+    """Each byte comes in time, all of them never would. The clock is virtual, and so is the drip:
+    a byte is sent when the client has looked at the clock."""
+    looked, seconds = threading.Semaphore(0), itertools.count(0, 5.0)
+
+    def clock() -> float:
+        looked.release()
+        return next(seconds)
+
+    def drips(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        while looked.acquire(timeout=10):
+            handler.wfile.write(b"x")
+            handler.wfile.flush()
+
     with serving({"/a": drips}) as address, pytest.raises(SlowRetrievalError):
-        fetcher.download_bytes(f"{address}/a", 10**6)
-    assert next(seconds) < 10_000
+        BoundedFetcher(clock=clock).download_bytes(f"{address}/a", 10**6)
+    assert next(seconds) < 100
+
+
+def test_a_server_that_drips_its_head_is_given_up() -> None:
+    fetcher = BoundedFetcher(Limits(grace_s=0.3))
+    with serving({"/a": drips_its_head}) as address, pytest.raises(SlowRetrievalError):
+        fetcher.download_bytes(f"{address}/a", 10)
+
+
+@pytest.mark.parametrize(
+    ("before", "drop"), [(b"", b"0"), (b"2\r\nok\r\n0\r\n", b"X: y\r\n")], ids=["length", "trailer"]
+)
+def test_a_server_that_drips_around_its_body_is_given_up(before: bytes, drop: bytes) -> None:
+    answer = drips_around_its_body(before, drop)
+    with serving({"/a": answer}) as address, pytest.raises(SlowRetrievalError):
+        BoundedFetcher(Limits(gap_s=0.3)).download_bytes(f"{address}/a", 10)
+
+
+def test_a_server_that_puts_us_off_is_not_read_to_its_end() -> None:
+    """Nor waited for: whoever asked asks again when it likes."""
+    with serving({"/a": puts_off}) as address, pytest.raises(DownloadHTTPError) as caught:
+        BoundedFetcher().download_bytes(f"{address}/a", 10)
+    assert caught.value.status_code == 503
 
 
 @given(seconds=st.floats(0, 1e6), received=st.integers(0, 10**9))

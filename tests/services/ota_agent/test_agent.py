@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 
@@ -11,10 +12,16 @@ from ota.deferral import MOST_DEFERRED_S
 from ota.errors import Reason
 from ota.machine import MOST_ROLLED_BACK, TRIES, Stage
 from ota.rollout.source import Assignment
+from services.local_socket import SocketError
 from services.ota_agent.agent import Wish
 from services.ota_agent.desk import AgentDesk
+from services.ota_agent.soaking import KEEP_S
+from services.ota_agent.work import Stopped
+from services.voice.trial.words import VoiceState
 from tests.support.updated_box import UpdatedBox
 
+CLOSED = [{"until_bucket": 1, "start": "2026-03-01T00:00:00Z"}]
+OPEN = [{"until_bucket": 2048, "start": "2026-03-01T00:00:00Z"}]
 SOON = {"gate": {"soak_turns": 0}}
 
 
@@ -29,6 +36,7 @@ def stage(box: UpdatedBox) -> Stage | None:
 
 
 def test_a_good_release_comes_to_serve_and_everybody_is_told(box: UpdatedBox) -> None:
+    box.fleet.connected = True
     box.want(box.publish("new", 1, **SOON))
     box.run()
     assert stage(box) is Stage.COMMITTED
@@ -85,6 +93,26 @@ def test_real_turns_that_fail_in_the_soak_lead_back(box: UpdatedBox) -> None:
     box.run()
     assert box.source.ends == [("rolled_back", "SOAK")]
     assert box.content == b"voice factory"
+
+
+def test_a_restart_of_the_updater_does_not_begin_the_soak_again(box: UpdatedBox) -> None:
+    box.want(box.publish("new", 1, gate={"soak_turns": 9, "soak_seconds": 600}))
+    watched: list[float] = []
+
+    def die_once_after_400_s() -> None:
+        if stage(box) is Stage.SOAKING:
+            watched.append(box.clock.now)
+            if len(watched) == 400:
+                raise Stopped
+
+    box.clock.meanwhile = die_once_after_400_s
+    for _ in range(12):
+        box.tick()
+    assert stage(box) is Stage.SOAKING
+    box.restart()
+    box.run()
+    assert stage(box) is Stage.COMMITTED
+    assert 600 <= len(watched) <= 600 + KEEP_S + 2
 
 
 def test_a_daemon_that_dies_in_every_gate_is_left_alone_after_three(box: UpdatedBox) -> None:
@@ -187,6 +215,23 @@ def test_an_older_release_than_the_one_committed_is_refused(box: UpdatedBox) -> 
     assert box.source.ends == [("committed", ""), ("failed", "TOO_OLD")]
 
 
+def test_after_a_signed_downgrade_the_fleet_is_told_what_is_installed(box: UpdatedBox) -> None:
+    box.fleet.connected = True
+    box.publish("good", 1, **SOON)
+    box.want(box.publish("bad", 2, **SOON), action="two")
+    box.run()
+    assert (box.fleet.states[-1].release, box.fleet.states[-1].counter) == ("1.2", 2)
+    box.roll_out(1, downgrade_to=1, waves=OPEN)
+    box.by_waves()
+    box.run()
+    assert box.content == b"voice good"
+    assert (box.fleet.states[-1].release, box.fleet.states[-1].counter) == ("1.1", 1)
+    assert box.trusted.running() == 2, "the floor stays"
+    box.agent.wish(Wish("rollback"))
+    box.run()
+    assert (box.fleet.states[-1].release, box.fleet.states[-1].counter) == (None, None)
+
+
 # --- waiting ------------------------------------------------------------------------------------
 
 
@@ -211,10 +256,7 @@ def test_a_closed_wave_holds_the_release_back_and_the_owner_does_not_wait_for_it
     box: UpdatedBox,
 ) -> None:
     target = box.publish("new", 1, **SOON)
-    box.repository.rollout(
-        "pc-x86-64", "1.1", 1, waves=[{"until_bucket": 1, "start": "2026-03-01T00:00:00Z"}]
-    )
-    box.repository.publish("rollout")
+    box.roll_out(1, waves=CLOSED)
     box.agent.wish(Wish("install"))
     box.run()
     assert stage(box) is Stage.COMMITTED
@@ -229,6 +271,26 @@ def test_who_asks_to_wait_is_heard(box: UpdatedBox) -> None:
     assert box.clock.now - before >= 1800
     assert stage(box) is Stage.COMMITTED
     assert box.agent.deferral().until == 0, "the wish was for this update"
+
+
+def test_a_wish_to_wait_is_for_one_update_and_for_a_week(box: UpdatedBox) -> None:
+    desk = AgentDesk(box.agent, box.generations, box.journal.read)
+    defer = {"do": "defer", "seconds": 3600, "why": "guests"}
+    desk.answer(defer)
+    box.clock.now += 2 * MOST_DEFERRED_S
+    assert desk.status()["deferred_until"] is None
+    box.clock.now += 10 * 3600  # by day, so that it waits
+    box.want(box.publish("new", 1, **SOON))
+    box.voice.silent = True
+    box.tick()
+    for _ in range(2):
+        assert desk.answer(defer)["deferred_until"] > box.clock.local().timestamp()
+        box.clock.now += MOST_DEFERRED_S / 2
+    with pytest.raises(ValueError, match="a week"):
+        desk.answer(defer)
+    box.agent.wish(Wish("rollback"))
+    box.tick()
+    assert desk.answer(defer)["deferred_until"] is not None, "nothing waits, so nothing is spent"
 
 
 def test_a_lock_file_holds(box: UpdatedBox) -> None:
@@ -303,12 +365,74 @@ def test_home_assistant_can_ask_for_the_newest(box: UpdatedBox) -> None:
     assert stage(box) is Stage.COMMITTED
 
 
+def test_home_assistant_offers_what_is_rolled_out_before_its_wave(box: UpdatedBox) -> None:
+    box.publish("new", 1, notes="Hears better.", **SOON)
+    box.roll_out(1, waves=CLOSED)
+    box.by_waves()
+    box.tick()
+    assert stage(box) is None
+    assert (box.voice.told[-1].latest, box.voice.told[-1].notes) == ("1.1", "Hears better.")
+    box.voice.wish = "1.1"
+    box.clock.now += 3
+    box.tick()
+    box.run()
+    assert stage(box) is Stage.COMMITTED
+    box.run(3)
+    assert box.voice.told[-1].latest == "", "it is there"
+
+
+@pytest.mark.parametrize("how", [{"waves": OPEN, "paused": True}, {"waves": []}])
+def test_what_is_paused_or_for_nobody_is_not_offered(
+    box: UpdatedBox, how: dict[str, object]
+) -> None:
+    box.publish("new", 1, **SOON)
+    box.roll_out(1, **how)
+    box.by_waves()
+    box.run(3)
+    assert box.voice.told[-1].latest == ""
+
+
+def test_a_roll_out_of_what_nobody_signed_offers_nothing(box: UpdatedBox) -> None:
+    box.roll_out(7, waves=CLOSED)
+    box.by_waves()
+    box.run(3)
+    assert box.voice.told[-1].latest == ""
+    assert box.agent.unanswered == "", "the roll-out itself was understood"
+
+
+def test_the_owner_reads_what_is_new_until_it_is_installed(box: UpdatedBox) -> None:
+    box.want(box.publish("new", 1, notes="Hears better.", **SOON), install="not yet")
+    for _ in range(2):
+        box.tick()
+    box.voice.told.clear()
+    box.restart()
+    box.agent.wish(Wish("install", "1.1"))
+    box.run()
+    assert [(told.latest, told.notes) for told in (box.voice.told[0], box.voice.told[-1])] == [
+        ("1.1", "Hears better."), ("", ""),
+    ]  # fmt: skip
+
+
 def test_a_voice_daemon_that_was_restarted_is_told_again(box: UpdatedBox) -> None:
     box.run()
     box.voice.told.clear()
     for _ in range(10):
         box.tick()
     assert len(box.voice.told) == 1
+
+
+def test_a_voice_daemon_that_hangs_is_not_asked_at_every_tick(box: UpdatedBox) -> None:
+    asked: list[float] = []
+
+    def hang() -> VoiceState:
+        asked.append(box.clock.now)
+        box.clock.now += 5
+        raise SocketError("voice.sock: no answer in time")
+
+    box.voice.look = hang  # type: ignore[method-assign]
+    for _ in range(30):
+        box.tick()
+    assert [later - now for now, later in itertools.pairwise(asked)] == [8] * 9
 
 
 def test_the_owner_goes_back_and_stays_there(box: UpdatedBox) -> None:

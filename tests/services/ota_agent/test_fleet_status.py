@@ -87,7 +87,8 @@ def ledger(*outcomes: Outcome) -> Ledger:
 
 
 def standing(*outcomes: Outcome) -> Standing:
-    return Standing.of(ledger(*outcomes), 3, "000002-0123456789ab", None)
+    running = ledger(*outcomes).model_copy(update={"running_counter": 3})
+    return Standing.of(running, "000002-0123456789ab", None)
 
 
 def test_how_it_stands_is_retained_and_told_once(device: FleetStatus, operator: Operator) -> None:
@@ -101,6 +102,11 @@ def test_how_it_stands_is_retained_and_told_once(device: FleetStatus, operator: 
     inventory = status.parse(Inventory, operator.last(TOPICS.of("inventory")) or b"")
     assert (inventory.facts, inventory.root_version) == (FACTS, 1)
     assert operator.count(TOPICS.of("inventory")) == 1
+
+
+def test_bytes_are_told_of_by_the_hundredth() -> None:
+    shares = [Standing.of(ledger(Outcome.DONE), None, byte / 10**4) for byte in range(10**4)]
+    assert len(set(shares)) <= 101
 
 
 def test_steps_are_numbered_without_gaps(device: FleetStatus, operator: Operator) -> None:

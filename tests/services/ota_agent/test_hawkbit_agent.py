@@ -13,9 +13,9 @@ from ota.generations import Generations
 from ota.journal import Journal
 from ota.machine import Effect, Outcome, Result, Update
 from ota.phases import Phase
-from ota.release import Facts
+from ota.release import Facts, Release
 from ota.rollout.hawkbit import HawkbitDdi, Server
-from services.ota_agent.agent import Agent, Parts
+from services.ota_agent.agent import Agent, Parts, Wish
 from services.ota_agent.fleet_status import Nobody
 from services.voice.trial.words import Tell, VoiceState
 from tests.support.ddi_double import Action, DdiDouble, Status
@@ -64,7 +64,7 @@ class Nothing:
     def newest(self) -> str | None:
         return None
 
-    def running(self) -> int | None:
+    def offered(self) -> Release | None:
         return None
 
 
@@ -73,13 +73,14 @@ class Rig:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.seconds = folder, 0.0
+        self.journal = Journal(folder / "ota")
         self.hawkbit = DdiDouble()
         self.hawkbit.origin = SERVER.url
         self.web, self.work = DdiWeb(self.hawkbit), Work()
         self.agent = self.started()
 
     def started(self) -> Agent:
-        journal = Journal(self.folder / "ota")
+        journal = self.journal
 
         def standing(action: str) -> Phase | None:
             update = journal.read().update
@@ -154,6 +155,23 @@ def test_an_end_is_told_after_a_night_without_a_network(rig: Rig) -> None:
     assert action.executions.count("closed") == 1
 
 
+def test_what_ended_without_a_network_is_not_begun_again_when_it_is_back(rig: Rig) -> None:
+    action = rig.assign()
+    rig.work.ends[Effect.SOAK] = None
+    rig.live(900)
+    rig.web.loses_request = lambda: True
+    rig.work.ends.clear()
+    rig.live(300)
+    rig.agent.wish(Wish("install", "2026.4"))
+    rig.live(900)
+    rig.web.loses_request = lambda: False
+    rig.live(1800)
+    assert action.status is Status.FINISHED
+    update = rig.journal.read().update
+    assert update is not None
+    assert update.target.endswith("2026.4/release.json"), "the owner's word stands"
+
+
 def test_a_lost_answer_to_the_end_does_no_harm(rig: Rig) -> None:
     action = rig.assign()
     rig.work.ends[Effect.SOAK] = None
@@ -165,6 +183,43 @@ def test_a_lost_answer_to_the_end_does_no_harm(rig: Rig) -> None:
     rig.live(900)
     assert action.status is Status.FINISHED
     assert rig.hawkbit.active("spk-1") is None
+
+
+def percents(action: Action) -> list[int]:
+    """Progress, as the server was told of it while bytes came."""
+    told = [entry["status"] for entry in action.history]
+    found = [
+        status["result"].get("progress") for status in told if status["execution"] == "download"
+    ]
+    return [progress["cnt"] for progress in found if progress is not None]
+
+
+def test_the_server_hears_of_a_long_download_and_not_too_often(rig: Rig) -> None:
+    first = rig.assign()
+    rig.work.ends[Effect.FETCH] = None
+    for percent in range(101):
+        rig.live(30)
+        rig.agent.progress = (percent, 100)
+    rig.work.ends.clear()
+    rig.live(900)
+    assert percents(first) == [*range(0, 100, 10)]
+    second = rig.assign()
+    rig.live(900)
+    assert second.status is Status.FINISHED
+    assert percents(second) == [], "nothing that is true of the one before is told of it"
+
+
+def test_progress_that_is_not_taken_does_not_hold_back_the_end(rig: Rig) -> None:
+    action = rig.assign()
+    rig.work.ends[Effect.FETCH] = None
+    rig.live(900)
+    rig.web.loses_request = lambda: True
+    rig.agent.progress = (10, 100)
+    rig.live(10)
+    rig.web.loses_request = lambda: False
+    rig.work.ends[Effect.FETCH] = Result(Outcome.FAILED, Reason.TOO_SLOW)
+    rig.live(20)
+    assert action.status is Status.ERROR
 
 
 @pytest.mark.parametrize("stage", [Effect.FETCH, Effect.AWAIT_QUIET])

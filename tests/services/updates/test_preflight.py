@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from ota.errors import Reason
 from ota.generations import GenerationError, Generations
 from ota.journal import Journal
-from ota.machine import TRIES, Outcome, Result, Stage, begin, step
+from ota.machine import TRIES, Ledger, Outcome, Result, Stage, begin, step
 from ota.rollout.source import Assignment
 from services.exit_codes import ExitCode
 from services.updates.preflight import preflight
@@ -99,6 +100,47 @@ def test_a_way_back_that_is_gone_leaves_the_stage_for_the_next_try(box: Box) -> 
         preflight(box.journal, box.generations, give_up=True)
     assert box.stage is Stage.GOING_BACK
     assert box.current == box.new
+
+
+class Overtaken(Journal):
+    """The updater stores something just before the n-th change here."""
+
+    def __init__(self, folder: Path, before: int, updater: Callable[[], object]) -> None:
+        super().__init__(folder)
+        self._before, self._updater = before, updater
+
+    def change(self, decide: Callable[[Ledger], Ledger]) -> Ledger:
+        self._before -= 1
+        if self._before == 0:
+            self._updater()
+        return super().change(decide)
+
+
+def test_what_the_updater_commits_meanwhile_stays(box: Box) -> None:
+    box.advance(Stage.SOAKING)
+    journal = Overtaken(box.journal.folder, 2, lambda: box.advance(Stage.COMMITTED))
+    assert preflight(journal, box.generations, give_up=True) is None
+    assert (box.current, box.stage) == (box.new, Stage.COMMITTED)
+
+
+def test_what_the_updater_begins_meanwhile_is_judged_as_ever(box: Box) -> None:
+    def end_and_begin_another() -> None:
+        box.advance(Stage.ROLLED_BACK)  # it has been going back as well
+        another = Assignment("two", "models/pc-x86-64/1.2/release.json")
+        box.journal.change(lambda ledger: begin(ledger, another))
+
+    box.advance(Stage.SOAKING)
+    journal = Overtaken(box.journal.folder, 3, end_and_begin_another)
+    preflight(journal, box.generations, give_up=True)
+    assert (box.current, box.stage) == (box.old, Stage.ASSIGNED)
+
+
+def test_what_the_updater_moves_on_meanwhile_is_given_up_all_the_same(box: Box) -> None:
+    box.advance(Stage.SWITCHING)
+    box.generations.switch(box.new)
+    journal = Overtaken(box.journal.folder, 2, lambda: box.advance(Stage.SOAKING))
+    assert preflight(journal, box.generations, give_up=True) is not None
+    assert (box.current, box.stage) == (box.old, Stage.ROLLED_BACK)
 
 
 def test_the_command_tells_systemd_whether_anything_was_given_up(tmp_path: Path, box: Box) -> None:

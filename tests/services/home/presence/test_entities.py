@@ -62,11 +62,17 @@ def test_an_update_tells_only_the_keys_that_home_assistant_knows() -> None:
         read: dict[str, object] = json.loads(body)
         return read
 
-    assert told(Update("1")) == {"installed_version": "1", "latest_version": "1"}
-    assert told(Update("1", "2", 140)) == {
+    assert told(Update("1", "2", 140, "Hears better in the kitchen.")) == {
         "installed_version": "1", "latest_version": "2", "in_progress": True,
-        "update_percentage": 100,
+        "update_percentage": 100, "title": "Linnet speech model",
+        "release_summary": "Hears better in the kitchen.",
     }  # fmt: skip
+    assert told(Update("1", "2", notes="x" * 300))["release_summary"] == "x" * 255
+    assert told(Update("1", "2", 0))["in_progress"] is True
+    assert told(Update("1")) == {
+        "installed_version": "1", "latest_version": "1", "in_progress": False,
+        "update_percentage": None, "title": "Linnet speech model", "release_summary": "",
+    }, "a key that is left out would leave it installing for ever"  # fmt: skip
 
 
 def test_what_is_unknown_is_told_as_unknown() -> None:

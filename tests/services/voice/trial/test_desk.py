@@ -206,8 +206,9 @@ def test_other_questions_are_refused(daemon: Daemon, question: dict[str, Any]) -
 
 def test_the_owner_is_shown_what_the_updater_tells(daemon: Daemon) -> None:
     assert daemon.desk.shown() == Update("0.3.0")
-    daemon.ask({"do": "tell", "installed": "1.1", "latest": "1.2", "progress": 40})
-    assert daemon.desk.shown() == Update("1.1", "1.2", 40)
+    told = {"installed": "1.1", "latest": "1.2", "progress": 40, "notes": "Hears better."}
+    daemon.ask({"do": "tell", **told})
+    assert daemon.desk.shown() == Update("1.1", "1.2", 40, "Hears better.")
 
 
 def test_the_owners_wish_waits_until_the_updater_has_heard_it(daemon: Daemon) -> None:
