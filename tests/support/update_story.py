@@ -20,7 +20,7 @@ def update(
     root: Path, disk: Storage | None, like: UpdatedBox, target: str, *, good: bool = True
 ) -> Ledger:
     """Bring a release to its end: committed where it is good, rolled back where its turns fail."""
-    box = UpdatedBox(root, disk, like)
+    box = UpdatedBox(root, storage=disk, like=like)
 
     def somebody_speaks() -> None:
         box.voice.turns, box.voice.failed = (3, 0) if good else (2, 1)
