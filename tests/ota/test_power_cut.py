@@ -13,6 +13,7 @@ from ota.generations import Generations
 from tests.support.crash_disk import CrashDisk, every_cut
 from tests.support.in_memory import memory_directory
 from tests.support.tiny_bundle import write_bundle
+from tests.support.tiny_release import put
 
 Action = Callable[[Generations, Path], object]
 
@@ -89,6 +90,28 @@ def test_what_a_switch_leaves_behind_can_be_gone_back_to(
         if current_digest(root) == Bundle.open(new).digest:
             Generations(root).rollback()
             assert current_digest(root) == Bundle.open(old).digest
+
+
+def test_a_switch_that_was_cut_and_is_done_again_leaves_nothing_staged(
+    bundles: list[Path], tmp_path: Path
+) -> None:
+    """Else the link would keep a generation for good, and from being gone back to."""
+    names: list[str] = []
+
+    def prepare(disk: CrashDisk) -> None:
+        generations = Generations(disk.root, disk)
+        generations.install(bundles[0])
+        names.append(generations.stage(put(generations.store, bundles[1])).name)
+
+    def switch(disk: CrashDisk) -> object:
+        return Generations(disk.root, disk).switch(names[-1])
+
+    for root in every_cut(switch, prepare, tmp_path):
+        generations = Generations(root)
+        assert generations.switch(names[-1]).current
+        assert not (root / "staged").is_symlink()
+        generations.install(bundles[2])
+        assert generations.rollback().name == names[-1]
 
 
 def test_the_harness_notices_missing_syncs(bundles: list[Path], tmp_path: Path) -> None:

@@ -98,28 +98,6 @@ def goes_on(root: Path, bench: Bench, *, good: bool) -> Stage:
     return ledger.update.stage
 
 
-def test_a_switch_that_was_cut_and_is_done_again_leaves_nothing_staged(
-    bench: Bench, tmp_path: Path
-) -> None:
-    """Else the link would keep a generation for good, and from being gone back to."""
-    names: list[str] = []
-
-    def prepare(disk: CrashDisk) -> None:
-        generations = Generations(disk.root, disk)
-        generations.install(bench.held[0])
-        names.append(generations.stage(put(generations.store, bench.new)).name)
-
-    def switch(disk: CrashDisk) -> object:
-        return Generations(disk.root, disk).switch(names[-1])
-
-    for root in every_cut(switch, prepare, tmp_path):
-        generations = Generations(root)
-        assert generations.switch(names[-1]).current
-        assert not (root / "staged").is_symlink()
-        generations.install(bench.held[1])
-        assert generations.rollback().name == names[-1]
-
-
 def test_a_disk_that_does_not_sync_files_is_caught(bench: Bench) -> None:
     def story(disk: CrashDisk) -> None:
         update(disk.root, disk, bench.box, bench.target)
