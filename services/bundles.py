@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from device.manifest import MANIFEST_NAME, Manifest
 from ota.generations import Generations
 from services.settings import Settings
 
@@ -32,11 +31,3 @@ def chosen_bundle(settings: Settings) -> Path:
 def shipped_bundle(settings: Settings) -> Path:
     """What came with Linnet for the chosen family."""
     return SHIPPED / _SHIPPED_NAMES[settings.model.family]
-
-
-def bundle_version(settings: Settings) -> str | None:
-    """The version of a chosen bundle that was opened before; None where the family needs none."""
-    if settings.model.family == "cascade":
-        return None
-    path = chosen_bundle(settings) / MANIFEST_NAME
-    return Manifest.parse(path.read_bytes(), str(path)).version

@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 import time
+from types import TracebackType
 from typing import TextIO
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -28,6 +29,14 @@ def configure(level: str, style: str, stream: TextIO | None = None) -> None:
 def fields(record: logging.LogRecord) -> dict[str, object]:
     """What was given as ``extra``."""
     return {key: value for key, value in vars(record).items() if key not in _STANDARD}
+
+
+def without_message(
+    error: BaseException,
+) -> tuple[type[BaseException], BaseException, TracebackType | None]:
+    """Exception info whose text is gone: it may quote what was said or sent."""
+    blank = RuntimeError(f"{type(error).__name__} (text withheld)")
+    return type(blank), blank, error.__traceback__
 
 
 class TextLines(logging.Formatter):

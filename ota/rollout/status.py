@@ -96,6 +96,8 @@ class GateResult(_Stamped):
     wanted: ReleaseName
     ok: bool
     reason: Reason | None = None
+    recognised: bool | None = None
+    """Whether its reply was understood; None: nobody judged it on that device."""
     seconds: float = Field(ge=0, le=86400)
     """How long the gate took."""
     p95_ms: float | None = Field(default=None, ge=0, le=1e6)

@@ -40,7 +40,7 @@ from services.ota_agent.reporting import OWNER, Reports
 from services.ota_agent.showing import shown
 from services.ota_agent.taking import by_owner, by_source
 from services.state_file import StateFile
-from services.voice.trial.words import Tell, VoiceState
+from services.voice.trial.words import Proof, Tell, VoiceState
 
 log = logging.getLogger(__name__)
 
@@ -136,6 +136,8 @@ class Agent:
         self.undone = ""
         """Why the owner's last wish could not be done."""
         self.polled: datetime | None = None
+        self.proof: Proof | None = None
+        """How the last release did in the gate."""
 
     def run(self, beat: Callable[[], object] = lambda: None) -> None:
         """Until ``stop``. ``beat`` is called once a tick: a sign of life."""
@@ -207,6 +209,11 @@ class Agent:
 
     def deferral(self) -> Deferral:
         return self._deferrals.load() or Deferral()
+
+    def proved(self, update: Update, proof: Proof) -> None:
+        """A gate is over."""
+        self.proof = proof
+        self._p.fleet.gate(update, proof)
 
     def waiting(self, update: Update, box: Box) -> str | None:
         """Why the update has to wait now; None when it may be installed."""

@@ -12,6 +12,7 @@ from ota.machine import MOST_ROLLED_BACK, Ledger
 from ota.release import ReleaseName
 from services.ota_agent.agent import Agent, Wish
 from services.ota_agent.fleet_status import release_of
+from services.voice.trial.words import Proof
 
 
 class _Frozen(BaseModel):
@@ -100,10 +101,20 @@ class AgentDesk:
             "bytes": {"here": done, "all": total},
             "waits": agent.waits or None,
             "deferred_until": agent.deferred_until(),
+            "gate": of_gate(agent.proof) if agent.proof else None,
             "fault": agent.undone or agent.unanswered or None,
             "wants_consent": release_of(self._consent() or ""),
             "asked": agent.polled.isoformat(timespec="seconds") if agent.polled else None,
         }
+
+
+def of_gate(proof: Proof) -> dict[str, Any]:
+    """How the last release did in the gate; the reason of a bad one is the update's."""
+    judged = {None: "not judged", True: "recognised", False: "not recognised"}
+    figures = proof.model_dump(
+        include={"seconds", "p95_ms", "p95_before_ms", "memory_mb"}, exclude_none=True
+    )
+    return {"passed": proof.reason is None, "reply": judged[proof.recognised], **figures}
 
 
 def described(ledger: Ledger, generations: Generations) -> dict[str, Any]:

@@ -162,6 +162,7 @@ class FleetStatus:
             wanted=update.release,
             ok=proof.reason is None,
             reason=proof.reason,
+            recognised=proof.recognised,
             seconds=proof.seconds,
             p95_ms=proof.p95_ms,
             p95_before_ms=proof.p95_before_ms,

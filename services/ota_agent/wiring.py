@@ -184,7 +184,7 @@ def _worker(made: _Made, agent: Agent) -> ThreadedWorker:
         waiting=agent.waiting,
         assigned=agent.assigned,
         reachable=partial(_reachable, made),
-        proved=made.fleet.gate,
+        proved=agent.proved,
         fetched=fetched,
         soaked=agent.soaked,
     )

@@ -49,7 +49,7 @@ def open_box(settings: Settings, recording: Path | None = None) -> Box:
     with ExitStack() as opened:
         kept = kept_wishes(settings)
         source, sink = _sound(settings, recording, opened, muted=kept.wishes.mute)
-        serving, makeshift = open_serving(settings)
+        serving = open_serving(settings)
         folder = state_directory()
         if folder is None:
             log.info("timers and alarms are not kept: this is no service with a state directory")
@@ -67,7 +67,7 @@ def open_box(settings: Settings, recording: Path | None = None) -> Box:
         home.start()
         links.append(home.stop)
         exchange = Exchange(loop, serving, home.view, turns)
-        desk = open_desk(settings, exchange, home.desk, makeshift, opened)
+        desk = open_desk(settings, exchange, home.desk, opened)
         if settings.presence.announce:
             links.append(_show(settings, loop, home, source, wake, kept, desk).stop)
         _lay_out_soon(serving.model, home, loop.worker)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Protocol, runtime_checkable
 
 from device.sound.clock import Clock
@@ -18,6 +17,7 @@ from device.sound.playback import PlaybackQueue
 from services.language.calls import Call
 from services.language.homeview import HomeView
 from services.language.outcome import Outcome
+from services.logs import without_message
 from services.voice.families.base import (
     Answering,
     AudioDelta,
@@ -229,7 +229,7 @@ class TurnRunner:
     def fail(self, turn_id: int, error: BaseException) -> None:
         """A fault ends the turn, not the daemon; its text may be personal, its kind is not."""
         log.error("turn failed", extra={"turn": turn_id, "error": type(error).__name__})
-        log.debug("trace of the failed turn", exc_info=_without_message(error))
+        log.debug("trace of the failed turn", exc_info=without_message(error))
         self._note(turn_id, Failed(type(error).__name__))
 
     def _current(self, turn_id: int) -> Session | None:
@@ -299,11 +299,3 @@ class _Guard:
             self._runner.fail(self._turn_id, error)
             return True
         return False
-
-
-def _without_message(
-    error: BaseException,
-) -> tuple[type[BaseException], BaseException, TracebackType | None]:
-    """Exception info whose text is gone: it may quote what was said."""
-    blank = RuntimeError(f"{type(error).__name__} (text withheld)")
-    return type(blank), blank, error.__traceback__

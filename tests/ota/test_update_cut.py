@@ -1,11 +1,7 @@
-"""Power is cut in every operation of a whole update, and a real one is killed at random."""
+"""Power is cut in every operation of a whole update by the real agent."""
 
 from __future__ import annotations
 
-import json
-import random
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,15 +9,17 @@ import pytest
 
 from device.bundle import Bundle
 from ota.generations import Generations
-from ota.storage import Disk, Storage
+from ota.journal import Journal
+from ota.machine import Outcome, Result, Stage, begin, step
+from ota.rollout.source import Assignment
 from tests.support.crash_disk import CrashDisk, every_cut
 from tests.support.in_memory import memory_directory
 from tests.support.tiny_bundle import write_bundle
 from tests.support.tiny_release import put
-from tests.support.update_story import begin_trial, retried, update, violation
+from tests.support.update_story import litter, update, violation
+from tests.support.updated_box import UpdatedBox
 
-ROOT = Path(__file__).parents[2]
-KILLS = 200
+Story = Callable[[CrashDisk], object]
 
 
 @pytest.fixture
@@ -30,84 +28,90 @@ def tmp_path() -> Iterator[Path]:
         yield path
 
 
+class Bench:
+    """A repository with one release, and the bundles that a device had before."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.box = UpdatedBox(folder / "first")
+        self.target = self.box.publish("new", 1)
+        self.held = [write_bundle(folder / f"bundle-{name}", name) for name in ("a", "b")]
+        self.new = folder / "first" / "bundle-new"
+
+    def installed(self, count: int) -> Callable[[CrashDisk], None]:
+        """What happened before: so many bundles were installed, the last one serves."""
+
+        def prepare(disk: CrashDisk) -> None:
+            for bundle in self.held[:count]:
+                Generations(disk.root / "models", disk).install(bundle)
+
+        return prepare
+
+    def digests(self, count: int) -> set[str]:
+        return {Bundle.open(path).digest for path in self.held[:count]}
+
+    @property
+    def digest(self) -> str:
+        return Bundle.open(self.new).digest
+
+    def violations(self, story: Story, **lies: bool) -> set[str]:
+        before = self.digests(1)
+        trees = every_cut(story, self.installed(1), self.folder, **lies)
+        found = (violation(root, before | {self.digest}, before) for root in trees)
+        return {one.split(":")[0] for one in found if one}
+
+
 @pytest.fixture
-def bundles(tmp_path: Path) -> list[Path]:
-    return [write_bundle(tmp_path / f"bundle-{name}", name) for name in ("a", "b", "c")]
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
 
 
-def digests(bundles: list[Path]) -> set[str]:
-    return {Bundle.open(path).digest for path in bundles}
-
-
-@pytest.mark.parametrize("held", [1, 2])
-def test_every_cut_of_an_update_leaves_one_good_generation_and_its_counter(
-    held: int, bundles: list[Path], tmp_path: Path
+@pytest.mark.parametrize(("held", "good"), [(1, True), (2, True), (1, False)])
+def test_every_cut_of_an_update_leaves_one_good_generation_and_what_the_ledger_says_of_it(
+    held: int, good: bool, bench: Bench, tmp_path: Path
 ) -> None:
-    new = bundles[held]
+    before = {Bundle.open(bench.held[held - 1]).digest}
+    seen, ends = set(), set()
 
-    def prepare(disk: CrashDisk) -> None:
-        Generations(disk.root, disk).install(bundles[0])
-        for earlier in bundles[1:held]:
-            update(disk.root, earlier, disk)
+    def story(disk: CrashDisk) -> None:
+        update(disk.root, disk, bench.box, bench.target, good=good)
 
-    seen = set()
-    for count, root in enumerate(every_cut(lambda d: update(d.root, new, d), prepare, tmp_path)):
-        assert violation(root, digests([bundles[held - 1], new])) is None
-        seen.add(Generations(root).current())
+    for count, root in enumerate(every_cut(story, bench.installed(held), tmp_path)):
+        assert violation(root, before | {bench.digest}, before) is None
+        seen.add(Generations(root / "models").current())
         if count % 7 == 0:  # going on from there costs as much as the story itself
-            goes_on(root, new)
+            ends.add(goes_on(root, bench, good=good))
+            assert violation(root, before | {bench.digest}, before) is None
+            assert litter(root) == []
     assert len({path.name for path in seen if path}) == 2
+    assert ends == {Stage.COMMITTED if good else Stage.ROLLED_BACK}
 
 
-def goes_on(root: Path, new: Path) -> None:
-    """The next attempt finds its way, and leaves nothing lying about."""
-    retried(root, new, Disk())
-    assert violation(root, digests([new])) is None
-    assert not list((root / "gen").glob(".*"))
-    assert not list((root / "store").glob(".*"))
-    held = {p.read_bytes() for p in (root / "gen").rglob("*") if p.is_file()}
-    assert {p.read_bytes() for p in (root / "store").iterdir() if len(p.name) == 64} == held
+def goes_on(root: Path, bench: Bench, *, good: bool) -> Stage:
+    """Where the updater comes to, after the cut."""
+    found = Journal(root / "ota").read().update
+    cut_at_last = found is not None and found.ended
+    ledger = update(root, None, bench.box, bench.target, good=good)
+    if cut_at_last:
+        Generations(root / "models").collect()  # as the end of the next update does
+    assert ledger.update is not None
+    return ledger.update.stage
 
 
-Story = Callable[[CrashDisk], object]
+def test_a_disk_that_does_not_sync_files_is_caught(bench: Bench) -> None:
+    def story(disk: CrashDisk) -> None:
+        update(disk.root, disk, bench.box, bench.target)
+
+    assert "current is damaged" in bench.violations(story, lying_files=True)
 
 
-def found(story: Story, bundles: list[Path], tmp_path: Path, **lies: bool) -> set[str]:
-    def prepare(disk: CrashDisk) -> None:
-        Generations(disk.root, disk).install(bundles[0])
-
-    allowed = digests(bundles)
-    trees = every_cut(story, prepare, tmp_path, **lies)
-    return {v.split(":")[0] for root in trees if (v := violation(root, allowed))}
-
-
-def test_a_disk_that_does_not_sync_files_is_caught(bundles: list[Path], tmp_path: Path) -> None:
-    violations = found(
-        lambda disk: update(disk.root, bundles[1], disk), bundles, tmp_path, lying_files=True
-    )
-    assert "current is damaged" in violations
-
-
-def test_a_switch_before_the_counter_is_caught(bundles: list[Path], tmp_path: Path) -> None:
-    def hasty(disk: Storage, root: Path) -> None:
-        generations = Generations(root, disk)
-        staged = generations.stage(put(generations.store, bundles[1]))
+def test_a_switch_before_the_ledger_knows_is_caught(bench: Bench) -> None:
+    def hasty(disk: CrashDisk) -> None:
+        generations = Generations(disk.root / "models", disk)
+        staged = generations.stage(put(generations.store, bench.new))
         generations.switch(staged.name)
-        begin_trial(root, staged.name, disk)
+        journal, known = Journal(disk.root / "ota", disk), {"generation": staged.name}
+        journal.change(lambda now: begin(now, Assignment("one", bench.target)))
+        journal.change(lambda now: step(now, Result(Outcome.DONE, learnt=known)))
 
-    violations = found(lambda disk: hasty(disk, disk.root), bundles, tmp_path)
-    assert violations == {"switched without a durable counter"}
-
-
-@pytest.mark.slow
-def test_two_hundred_kills_of_a_real_updater_leave_one_good_generation_each() -> None:
-    seed = random.randrange(10**6)
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.update_story", str(KILLS), str(seed)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=True,
-    )
-    assert json.loads(done.stdout) == {"kills": KILLS, "violations": [], "left": []}, seed
+    assert bench.violations(hasty) == {"switched without a ledger", "switched too early"}

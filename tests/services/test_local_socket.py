@@ -10,10 +10,15 @@ from typing import Any
 
 import pytest
 
+from ota.errors import Reason, StoreError
 from services.local_socket import MAX_BYTES, SocketError, SocketServer, ask
 
 
 def answer(question: dict[str, Any]) -> dict[str, Any]:
+    if question.get("do") == "read the disk":
+        raise StoreError(Reason.DISK, question["of"])
+    if question.get("do") == "forget how to write":
+        return {"is": object()}
     if question.get("do") != "double":
         raise ValueError("not a question for me")
     return {"is": 2 * question["of"]}
@@ -33,6 +38,29 @@ def test_a_question_is_answered(path: Path) -> None:
 def test_what_cannot_be_done_is_said(path: Path) -> None:
     with pytest.raises(SocketError, match="not a question for me"):
         ask(path, {"do": "triple"})
+
+
+@pytest.mark.parametrize(
+    ("do", "kind"), [("read the disk", "StoreError"), ("forget how to write", "TypeError")]
+)
+def test_a_fault_in_the_answer_is_told_by_its_kind_and_the_next_question_is_answered(
+    path: Path, caplog: pytest.LogCaptureFixture, do: str, kind: str
+) -> None:
+    caplog.set_level("DEBUG")
+    with pytest.raises(SocketError, match=kind):
+        ask(path, {"do": do, "of": "personal"})
+    assert ask(path, {"do": "double", "of": 21}) == {"is": 42}
+    assert any(getattr(record, "error", "") == kind for record in caplog.records)
+    assert "personal" not in caplog.text
+
+
+def test_a_file_that_a_later_server_put_there_stays(path: Path) -> None:
+    first = SocketServer(path, answer)
+    later = SocketServer(path, answer)
+    first.close()
+    assert ask(path, {"do": "double", "of": 3}) == {"is": 6}
+    later.close()
+    assert not path.exists()
 
 
 def test_only_its_owner_and_group_may_ask(path: Path) -> None:

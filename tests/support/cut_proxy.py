@@ -12,10 +12,11 @@ _RESET = struct.pack("ii", 1, 0)  # SO_LINGER of 0 s: close with a reset, as a d
 
 
 class CutProxy:
-    """Forwards connections to a port of this machine, one after the other.
+    """Forwards connections to a port of this machine.
 
     Args:
-        cuts: bytes after which each connection is cut, in turn; further ones pass whole.
+        cuts: bytes from the server after which a connection is cut; each is spent on the first
+            connection that gets so far, in turn. Further ones pass whole.
 
     Use it as a context.
     """
@@ -23,7 +24,8 @@ class CutProxy:
     def __init__(self, port: int, cuts: Iterable[int]) -> None:
         self._server = socket.create_server(("127.0.0.1", 0))
         self._to = port
-        self._cuts = iter(cuts)
+        self._cuts = list(cuts)
+        self._lock = threading.Lock()
         self.connections = 0
         self.url = f"http://127.0.0.1:{self._server.getsockname()[1]}"
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -37,6 +39,10 @@ class CutProxy:
         self._server.close()
         self._thread.join(5)
 
+    @property
+    def cuts_left(self) -> int:
+        return len(self._cuts)
+
     def _serve(self) -> None:
         while True:
             try:
@@ -44,15 +50,37 @@ class CutProxy:
             except OSError:
                 return
             self.connections += 1
-            with client, contextlib.suppress(OSError):
-                self._forward(client, next(self._cuts, None))
+            threading.Thread(target=self._forward, args=(client,), daemon=True).start()
 
-    def _forward(self, client: socket.socket, left: int | None) -> None:
-        with socket.create_connection(("127.0.0.1", self._to)) as server:
-            server.sendall(client.recv(65536))
-            while data := server.recv(65536 if left is None else min(65536, left)):
-                client.sendall(data)
-                left = None if left is None else left - len(data)
-                if left == 0:
-                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-                    return
+    def _forward(self, client: socket.socket) -> None:
+        with client, contextlib.suppress(OSError):
+            with socket.create_connection(("127.0.0.1", self._to)) as server:
+                asking = threading.Thread(target=_pump, args=(client, server), daemon=True)
+                asking.start()
+                self._answer(server, client)
+            asking.join(5)
+
+    def _answer(self, server: socket.socket, client: socket.socket) -> None:
+        passed = 0
+        while data := server.recv(65536):
+            piece, cut = self._until_cut(passed, data)
+            client.sendall(piece)
+            passed += len(piece)
+            if cut:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                break
+        with contextlib.suppress(OSError):
+            client.shutdown(socket.SHUT_RD)  # wakes who waits for its next question
+
+    def _until_cut(self, passed: int, data: bytes) -> tuple[bytes, bool]:
+        with self._lock:
+            if not self._cuts or passed + len(data) < self._cuts[0]:
+                return data, False
+            return data[: max(0, self._cuts.pop(0) - passed)], True
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)

@@ -90,7 +90,7 @@ def spoken(path: Path, *pieces: str | float) -> Path:
     """A WAV file of the demo's recordings (by name) and silences (seconds), one after the other."""
     known = {recording.name: recording.pcm for recording in shipped().recordings}
     sound = [
-        known[p] if isinstance(p, str) else np.zeros(int(p * SAMPLE_RATE), np.float32)
+        known[p] if isinstance(p, str) else np.zeros(round(p * SAMPLE_RATE), np.float32)
         for p in pieces
     ]
     write_wav(path, np.concatenate(sound))

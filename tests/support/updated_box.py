@@ -13,7 +13,7 @@ from pathlib import Path
 
 from device.bundle import Bundle
 from ota.deferral import Hours
-from ota.errors import Reason, TransferError
+from ota.errors import Reason, TransferError, TrustError
 from ota.fetching import fetch_release
 from ota.generations import Generations
 from ota.journal import Journal
@@ -21,6 +21,7 @@ from ota.machine import WORK, Effect, Ledger, Result, Update
 from ota.release import Facts, Gate, Release
 from ota.rollout.source import Assignment, Report
 from ota.rollout.waves import Waves
+from ota.storage import Storage
 from ota.store import Pinned, Store
 from services.local_socket import SocketError
 from services.ota_agent.agent import Agent, Parts
@@ -57,6 +58,8 @@ class Voice:
         self.serving = serving()
         self.verdict: Reason | None = None
         """How every gate ends."""
+        self.recognised: bool | None = None
+        """Whether its replies are understood."""
         self.silent = False
         """Nobody answers."""
         self.dies_in_gate = 0
@@ -80,7 +83,8 @@ class Voice:
                 self.dies_in_gate -= 1
                 self.restart()
             else:
-                self.proof = self.proof.model_copy(update={"over": True, "reason": self.verdict})
+                ended = {"over": True, "reason": self.verdict, "recognised": self.recognised}
+                self.proof = self.proof.model_copy(update=ended)
         return VoiceState(
             serving=self.serving,
             quiet_s=self.quiet_s,
@@ -152,8 +156,13 @@ class Shelf:
     def fetch(self, pinned: Pinned, store: Store) -> Path:
         if self.empty:
             raise TransferError(Reason.UNREACHABLE, "nothing answers")
-        store.append(pinned.sha256, self.files[pinned.sha256])
-        return store.admit(pinned)
+        data = self.files[pinned.sha256]
+        store.append(pinned.sha256, data[store.gathered(pinned.sha256) :])
+        try:
+            return store.admit(pinned)
+        except TrustError:  # a power cut had spoiled what was gathered; it is gone now
+            store.append(pinned.sha256, data)
+            return store.admit(pinned)
 
 
 @dataclass
@@ -215,16 +224,32 @@ class AtOnce(ThreadedWorker):
 class UpdatedBox:
     """``publish`` a release, let the ``source`` want it, ``run`` until nothing goes on."""
 
-    def __init__(self, folder: Path, device_class: str = CLASS) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        device_class: str = CLASS,
+        *,
+        storage: Storage | None = None,
+        like: UpdatedBox | None = None,
+    ) -> None:
+        """
+        Args:
+            storage: the disk of what must survive a power cut.
+            like: another device, whose repository this one has, too; nothing is installed then.
+        """
         self.folder, self.clock, self.device_class = folder, Clock(), device_class
-        self.repository, self.shelf = UpdateRepository(), Shelf()
+        self.repository = like.repository if like else UpdateRepository()
+        self.shelf = like.shelf if like else Shelf()
+        self.trust_in = like.trust_in if like else folder / "trust"
+        self.storage = storage
         self.source, self.fleet = Source(), Fleet()
         self.waves: Waves | None = None
         """Asked in place of ``source``, after ``by_waves``."""
-        self.generations = Generations(folder / "models")
-        self.journal = Journal(folder / "ota")
+        self.generations = Generations(folder / "models", storage)
+        self.journal = Journal(folder / "ota", storage)
         self.factory = write_bundle(folder / "factory", "factory")
-        self.generations.install(self.factory)
+        if like is None:
+            self.generations.install(self.factory)
         self.voice = Voice(lambda: self.current)
         self.facts = Facts(device_class=device_class, memory_mb=8000, app="0.1.0")
         self.lock_file = folder / "hold"
@@ -277,7 +302,7 @@ class UpdatedBox:
 
     def restart(self) -> None:
         """The updater begins again with what is on disk."""
-        device = Device(self.folder / "trust", self.repository)
+        device = Device(self.trust_in, self.repository)
         trust = device.trust()
         self.trusted = Trusted(trust, lambda: nullcontext(trust), self.device_class)
         self.agent = Agent(self._parts())
@@ -322,7 +347,7 @@ class UpdatedBox:
             facts=self.facts,
             device_id="box-1",
             trusted=self.trusted,
-            accepted=AcceptedRelease(self.folder / "ota"),
+            accepted=AcceptedRelease(self.folder / "ota", self.storage),
             generations=self.generations,
             fetch=self._fetch,
             voice=self.voice,
@@ -331,7 +356,7 @@ class UpdatedBox:
             waiting=agent.waiting,
             assigned=agent.assigned,
             reachable=lambda: not self.shelf.empty or self.fleet.connected,
-            proved=self.fleet.gate,
+            proved=agent.proved,
             soaked=agent.soaked,
             clock=lambda: self.clock.now,
         )

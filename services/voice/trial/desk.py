@@ -11,11 +11,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from device.errors import DeviceError
 from ota.errors import Reason
 from services.home.presence.entities import Update
+from services.logs import without_message
 from services.settings import Settings
-from services.voice.trial.exchange import Absent, Exchange, Loaded
+from services.voice.trial.exchange import Exchange, Loaded, told_of
 from services.voice.trial.opening import directory, manifest_of
 from services.voice.trial.prover import Open, Prover
 from services.voice.trial.words import Look, Proof, Prove, Question, Serve, Tell, VoiceState
@@ -43,21 +43,17 @@ class TrialDesk:
         *,
         open_: Open,
         due_s: Callable[[], float | None] = lambda: None,
-        safe_mode: bool = False,
-        model_version: str | None = None,
         start_over: Callable[[], None] = reopen,
     ) -> None:
         """
         Args:
             open_: opens a generation by its name; may raise DeviceError.
             due_s: seconds until the next timer or alarm rings.
-            model_version: what the serving bundle calls itself, to be shown.
             start_over: the way out when a model cannot be put in beside the one that serves.
         """
         self._settings, self._exchange, self._prover = settings, exchange, prover
         self._open = open_
-        self._due_s, self._safe_mode = due_s, safe_mode
-        self._version, self._start_over = model_version, start_over
+        self._due_s, self._start_over = due_s, start_over
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._proof: Proof | None = None
@@ -86,15 +82,15 @@ class TrialDesk:
         return self.state().model_dump(mode="json")
 
     def state(self) -> VoiceState:
-        turns, loop = self._exchange.turns, self._exchange.loop
+        turns, loop, serving = self._exchange.turns, self._exchange.loop, self._exchange.serving
         return VoiceState(
-            serving=self._exchange.serving.generation,
+            serving=serving.generation,
             speaking=self._exchange.wanted or not loop.playback.empty,
             quiet_s=max(0.0, turns.quiet_s),
             due_s=self._due_s(),
             turns=turns.done,
             failed=turns.failed,
-            safe_mode=self._safe_mode,
+            safe_mode=serving.makeshift,
             install=self._install,
             told=self._told is not None,
             proof=self._proof,
@@ -103,7 +99,7 @@ class TrialDesk:
     def shown(self) -> Update | None:
         """For Home Assistant; None where nothing is known."""
         told = self._told or Tell()
-        installed = told.installed or self._version
+        installed = told.installed or self._exchange.serving.version
         if not installed:
             return None
         return Update(installed, told.latest or None, told.progress, told.notes)
@@ -140,25 +136,20 @@ class TrialDesk:
     def _prove(self, asked: Prove) -> None:
         self._drop()
         path = directory(self._settings, asked.generation)
-        try:
-            needs_mb = manifest_of(path).hardware.memory_mb
-        except DeviceError as error:
-            self._proof = Proof(
-                generation=asked.generation,
-                over=True,
-                reason=Reason.GATE_LOAD,
-                detail=str(error)[:500],
-            )
-            return
-        proof, held = self._prover.prove(asked.generation, asked.gate, path, needs_mb)
+        proof, held = self._prover.prove(
+            asked.generation, asked.gate, path, lambda: manifest_of(path).hardware.memory_mb
+        )
         if held is not None:
             self._hold(held)
         self._proof = proof
+        if held is None and proof.reason is not Reason.CANCELLED and self._exchange.absent:
+            self._over()  # the model before did not load again; the daemon knows of others
 
     def _serve(self, generation: str) -> None:
         if self._busy:
             self._prover.stop()  # given up: whoever serves now is the one that shall
         if self._exchange.serving.generation == generation:
+            self._exchange.confirm()
             self._drop()
         elif self._busy:
             log.warning("serving something else while a gate goes on: the box is opened anew")
@@ -173,8 +164,9 @@ class TrialDesk:
             if held is None or held.generation != generation:
                 held = self._open(generation)
             self._exchange.put_in(held)
-        except (DeviceError, MemoryError) as error:
-            log.error("cannot be exchanged in place", extra={"reason": str(error)})
+        except Exception as error:  # whatever a model makes us raise
+            reason = {"reason": told_of(error)}
+            log.error("cannot be exchanged in place", extra=reason, exc_info=without_message(error))
             self._over()
 
     def _over(self) -> None:
@@ -197,5 +189,5 @@ class TrialDesk:
         """Nobody asked for it: a half gigabyte is not kept for nothing, nor a deaf box deaf."""
         log.warning("a proven generation was not asked to serve")
         self._held = None
-        if isinstance(self._exchange.serving.model, Absent):
+        if self._exchange.absent:
             self._over()

@@ -12,9 +12,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from device.errors import EngineError
+from device.errors import DeviceError, EngineError
 from services.language.homeview import HomeView
 from services.voice.controller import Event, State
 from services.voice.families.base import Session, SpeechModel
@@ -40,6 +40,18 @@ class Loaded:
     memory_mb: int = 0
     """What its manifest says that it needs, MiB."""
     english: bool = True
+    version: str = ""
+    """What its manifest calls it; empty where the family needs no bundle."""
+    makeshift: bool = False
+    """It stands in for what ``current`` names, which does not load."""
+
+
+def told_of(error: Exception) -> str:
+    """What may be told of a fault in a model: what was said may be in the text of any but ours
+    and the system's."""
+    if isinstance(error, (DeviceError, OSError, MemoryError)):
+        return f"{type(error).__name__}: {error}"[:400]
+    return type(error).__name__
 
 
 class Absent:
@@ -57,6 +69,8 @@ class TurnCount:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._since = clock()
+        self._after = 0
+        self._lock = threading.Lock()
         self.done = 0
         self.failed = 0
 
@@ -65,13 +79,18 @@ class TurnCount:
             return
         self._since = self._clock()
         reason = str(event.data.get("reason"))
-        if reason == "done":
-            self.done += 1
-        elif reason.startswith("fault") or reason == "timeout":
-            self.failed += 1
+        with self._lock:
+            if event.turn_id <= self._after:
+                return
+            if reason == "done":
+                self.done += 1
+            elif reason.startswith("fault") or reason == "timeout":
+                self.failed += 1
 
-    def begin_again(self) -> None:
-        self.done = self.failed = 0
+    def begin_again(self, after: int) -> None:
+        """Count the turns after that one: those up to it are not the new model's."""
+        with self._lock:
+            self._after, self.done, self.failed = after, 0, 0
 
     @property
     def quiet_s(self) -> float:
@@ -95,6 +114,11 @@ class Exchange:
         """Whether somebody is being heard or answered."""
         return self.loop.state not in {*RESTING, State.UPDATING}
 
+    @property
+    def absent(self) -> bool:
+        """Whether nothing can answer."""
+        return isinstance(self.serving.model, Absent)
+
     def put_in(self, loaded: Loaded) -> None:
         """Let it answer from the next turn on.
 
@@ -104,11 +128,16 @@ class Exchange:
         self._lay_out(loaded.model)
         if not self.loop.replace(loaded.model):
             raise EngineError("model", "cannot be exchanged now", "try again")
-        self.serving = loaded
-        self.turns.begin_again()
+        # A turn has its number before it asks the worker for a session, and so for a model.
+        self.turns.begin_again(after=self.loop.controller.fence.current)
+        self.serving = loaded  # not before: who looks must not count the old one's against it
         if self.loop.state is State.UPDATING:
             self.loop.post(Event.UPDATE_END)
         log.info("another generation answers", extra={"generation": loaded.generation})
+
+    def confirm(self) -> None:
+        """What serves is what ``current`` names by now."""
+        self.serving = replace(self.serving, makeshift=False)
 
     def take_out(self) -> None:
         """Stop hearing once nobody speaks, and free the memory of the model in service.
@@ -121,7 +150,8 @@ class Exchange:
             self.loop.post(Event.UPDATE_BEGIN)
             self._await(lambda: self.loop.state in DEAF, "the end of a turn")
         gone = threading.Event()
-        self.serving = Loaded(Absent())
+        out = self.serving  # and installed still
+        self.serving = Loaded(Absent(), version=out.version, makeshift=out.makeshift)
         self.loop.replace(self.serving.model)
         self.loop.worker.submit(gone.set)
         if not gone.wait(REST_S):

@@ -28,10 +28,10 @@ def installed() -> bool:
     return find_spec("pocketsphinx") is not None
 
 
-def word_errors(reply: Pcm, text: str, python: str = sys.executable) -> tuple[int, int]:
+def word_errors(reply: Pcm, text: str, python: str = sys.executable) -> tuple[int, int] | None:
     """Word errors in recognising a text in float32[n], and how many words it has.
 
-    No errors where the recogniser itself fails: that says nothing about the reply.
+    None where the recogniser itself fails: that says nothing about the reply.
     """
     words = text.split()
     try:
@@ -44,7 +44,7 @@ def word_errors(reply: Pcm, text: str, python: str = sys.executable) -> tuple[in
         )
     except (OSError, subprocess.SubprocessError) as error:
         log.warning("the recogniser failed", extra={"reason": type(error).__name__})
-        return 0, len(words)
+        return None
     heard = done.stdout[:MAX_WORDS_BYTES].decode("utf-8", "replace").split()
     return edit_distance(words, heard), len(words)
 

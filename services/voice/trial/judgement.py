@@ -17,9 +17,6 @@ AUDIBLE = 10 ** (-40 / 20)
 WINDOW = 800  # samples
 WORD_S, PAUSES_S = 0.8, 2.0
 """Longest a reply may take: for each word, and in all. Slow speakers need half of that."""
-MISHEARD = 0.75
-"""Most word errors for each word of the reply: the judge mishears a third of a good voice's words,
-and makes up whole sentences where there is only noise."""
 ROUNDS = 3
 """Measurements that a release which looks too slow gets, before it is believed."""
 
@@ -55,9 +52,13 @@ def of_turns(gate: Gate, turns: Sequence[Turn]) -> Verdict:
     return GOOD
 
 
-def of_words(errors: int, words: int) -> Verdict:
-    """What the judge of speech made of the reply: words missed, changed and made up."""
-    if errors <= MISHEARD * words:
+def of_words(gate: Gate, errors: int, words: int) -> Verdict:
+    """What the judge of speech made of the reply: words missed, changed and made up.
+
+    It mishears a third of a good voice's words, and makes up whole sentences where there is only
+    noise.
+    """
+    if errors <= gate.max_wer * words:
         return GOOD
     return Verdict(Reason.GATE_REPLY, f"{errors} errors in recognising {words} words of the reply")
 

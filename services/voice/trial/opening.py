@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from device.errors import BundleError, EngineError
@@ -47,8 +48,8 @@ def open_generation(settings: Settings, generation: str) -> Loaded:
     return _opened(settings, directory(settings, generation))
 
 
-def open_serving(settings: Settings) -> tuple[Loaded, bool]:
-    """What shall answer, and whether that is a makeshift.
+def open_serving(settings: Settings) -> Loaded:
+    """What shall answer, be it a makeshift.
 
     A chosen bundle that does not load must not leave the home without a voice: the generation
     before is tried, then what Linnet came with. A bundle named in the settings is the owner's
@@ -58,14 +59,14 @@ def open_serving(settings: Settings) -> tuple[Loaded, bool]:
         BundleError, EngineError: none of them loads; the first one's fault.
     """
     if settings.model.family == "cascade":
-        return Loaded(load_model(settings)), False
+        return Loaded(load_model(settings))
     try:
-        return _opened(settings, chosen_bundle(settings)), False
+        return _opened(settings, chosen_bundle(settings))
     except (BundleError, EngineError) as error:
         for path in _others(settings):
             log.error("the bundle does not load", extra={"reason": str(error), "next": path.name})
             with contextlib.suppress(BundleError, EngineError):
-                return _opened(settings, path), True
+                return replace(_opened(settings, path), makeshift=True)
         raise
 
 
@@ -95,4 +96,5 @@ def _opened(settings: Settings, path: Path) -> Loaded:
         path.name if installed else "",
         manifest.hardware.memory_mb,
         english="en" in manifest.languages,
+        version=manifest.version,
     )

@@ -7,6 +7,7 @@ so that what else this machine does slows both alike.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import time
@@ -14,19 +15,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from device.errors import DeviceError
 from device.sound.files import read_audio
 from device.sound.frames import Pcm
 from ota.errors import Reason
 from ota.release import Gate
+from services.logs import without_message
 from services.settings import Settings
 from services.voice.trial import judgement
-from services.voice.trial.exchange import Absent, Exchange, Loaded
+from services.voice.trial.exchange import Absent, Exchange, Loaded, told_of
 from services.voice.trial.judgement import Verdict
 from services.voice.trial.rehearsal import Rehearsed, rehearse
 from services.voice.trial.words import Proof
 from services.voice.turn_log import Turn
-from services.voice.worker import ThreadWorker, Worker
+from services.voice.worker import InlineWorker, ThreadWorker, Worker
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +41,8 @@ ROOM_MB = 128
 CLOSE_S = 2.0
 
 Open = Callable[[str], Loaded]
-Told = Callable[[Pcm, str], tuple[int, int]]
-"""Word errors in recognising a text in float32[n], and how many words it has."""
+Judge = Callable[[Pcm, str], tuple[int, int] | None]
+"""Word errors in recognising a text in float32[n], and how many words it has; None: it cannot."""
 
 
 class GateFailed(Exception):
@@ -82,7 +83,7 @@ class Prover:
         settings: Settings,
         exchange: Exchange,
         open_: Open,
-        recognised: Told | None = None,
+        judge: Judge | None = None,
         rehearsals: int = REHEARSALS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -91,10 +92,10 @@ class Prover:
             rehearsals: of each model, in each round.
             open_: opens an installed generation by its name, or, by an empty one, what the
                 settings name; may raise DeviceError.
-            recognised: the judge of speech, where it is installed.
+            judge: of speech, where it is installed.
         """
         self._settings, self._exchange, self._open = settings, exchange, open_
-        self._recognised, self._clock = recognised, clock
+        self._judge, self._clock = judge, clock
         self._rehearsals = rehearsals
         self._stopping = False
 
@@ -103,27 +104,28 @@ class Prover:
         self._stopping = True
 
     def prove(
-        self, name: str, gate: Gate, path: Path, needs_mb: int
+        self, name: str, gate: Gate, path: Path, needs_mb: Callable[[], int]
     ) -> tuple[Proof, Loaded | None]:
         """The proof and, where it was passed, the model, ready to serve. Never raises.
 
+        A release that failed and had the old model make room leaves :class:`Absent` in service
+        only where the old one does not load again.
+
         Args:
             path: the generation's directory.
-            needs_mb: what its manifest says that it needs, MiB.
+            needs_mb: what its manifest says that it needs, MiB; may raise like ``open_``.
         """
         self._stopping = False
-        run = _Run(self, name, gate, path, _room_for(needs_mb))
+        run = _Run(self, name, gate, path)
         loaded: Loaded | None = None
         verdict = judgement.GOOD
         try:
-            loaded = run.go()
+            loaded = run.go(needs_mb)
         except GateFailed as failed:
             verdict = failed.verdict
-        except (DeviceError, OSError, MemoryError, TimeoutError) as error:
-            verdict = Verdict(Reason.GATE_LOAD, f"{type(error).__name__}: {error}"[:400])
         except Exception as error:  # whatever a release makes us raise is its fault
-            log.exception("the gate ended in a fault")
-            verdict = Verdict(Reason.GATE_LOAD, type(error).__name__)
+            log.warning("the gate ended in a fault", exc_info=without_message(error))
+            verdict = Verdict(Reason.GATE_LOAD, told_of(error))
         finally:
             run.close()
         if verdict.reason is not None:
@@ -135,17 +137,20 @@ class Prover:
 class _Run:
     """One pass of one generation."""
 
-    def __init__(self, owner: Prover, name: str, gate: Gate, path: Path, beside: bool) -> None:
+    def __init__(self, owner: Prover, name: str, gate: Gate, path: Path) -> None:
         self._o, self._name, self._gate, self._path = owner, name, gate, path
-        self._beside = beside
+        self._beside = True
         self._began = owner._clock()
         self._before = owner._exchange.serving
-        self._worker = ThreadWorker("linnet-trial")
+        self._worker: Worker = InlineWorker()
         self._memory_mb: int | None = None
+        self._recognised: bool | None = None
         self._new, self._old = _Times(), _Times()
 
-    def go(self) -> Loaded:
+    def go(self, needs_mb: Callable[[], int]) -> Loaded:
         """Raises GateFailed, or whatever the release makes its engines raise."""
+        self._beside = _room_for(needs_mb())
+        self._worker = ThreadWorker("linnet-trial")
         said = self._utterance()
         if not self._beside:
             self._measure_alone(said)
@@ -216,9 +221,13 @@ class _Run:
         return self._rehearse(self._before, said, worker, yields=yields)
 
     def _of_words(self, loaded: Loaded, turn: Turn) -> Verdict:
-        if self._o._recognised is None or not loaded.english:
+        judge = self._o._judge if loaded.english else None
+        found = judge(turn.reply, turn.reply_text) if judge is not None else None
+        if found is None:
             return judgement.GOOD
-        return judgement.of_words(*self._o._recognised(turn.reply, turn.reply_text))
+        verdict = judgement.of_words(self._gate, *found)
+        self._recognised = verdict.reason is None
+        return verdict
 
     def _demand(self, verdict: Verdict) -> None:
         if verdict.reason is not None:
@@ -236,12 +245,15 @@ class _Run:
 
     def put_back(self) -> None:
         """What was taken out to make room serves again."""
-        if not isinstance(self._o._exchange.serving.model, Absent):
+        if not self._o._exchange.absent:
             return
+        gc.collect()  # the one that failed, or there is no room once more
         try:
-            self._o._exchange.put_in(self._o._open(self._before.generation))
-        except DeviceError as error:
-            log.error("the model before does not load again", extra={"reason": str(error)})
+            loaded = self._o._open(self._before.generation)
+            self._o._exchange.put_in(replace(loaded, makeshift=self._before.makeshift))
+        except Exception as error:  # nobody may be left without a word of what happened
+            reason, trace = {"reason": told_of(error)}, without_message(error)
+            log.error("the model before does not load again", extra=reason, exc_info=trace)
 
     def proof(self, verdict: Verdict) -> Proof:
         return Proof(
@@ -249,6 +261,7 @@ class _Run:
             over=True,
             reason=verdict.reason,
             detail=verdict.detail[:500],
+            recognised=self._recognised,
             seconds=round(self._o._clock() - self._began, 1),
             p95_ms=_positive(judgement.p95(self._new.values)),
             p95_before_ms=_positive(judgement.p95(self._old.values)),

@@ -6,7 +6,6 @@ import logging
 from contextlib import ExitStack
 from functools import partial
 
-from services.bundles import bundle_version
 from services.home.clock import instant
 from services.home.desk import Desk
 from services.local_socket import SocketError, SocketServer
@@ -20,9 +19,7 @@ from services.voice.trial.prover import Prover
 log = logging.getLogger(__name__)
 
 
-def open_desk(
-    settings: Settings, exchange: Exchange, timers: Desk, makeshift: bool, opened: ExitStack
-) -> TrialDesk:
+def open_desk(settings: Settings, exchange: Exchange, timers: Desk, opened: ExitStack) -> TrialDesk:
     """A desk, and its socket where updates are switched on; ``opened`` closes both."""
     open_ = partial(open_generation, settings)
     desk = TrialDesk(
@@ -31,8 +28,6 @@ def open_desk(
         Prover(settings, exchange, open_, word_errors if installed() else None),
         open_=open_,
         due_s=lambda: due_s(timers),
-        safe_mode=makeshift,
-        model_version=bundle_version(settings),
     )
     opened.callback(desk.close)
     if settings.ota.repository is not None and settings.model.family != "cascade":

@@ -67,6 +67,9 @@ class Proof(_Frozen):
     reason: Reason | None = None
     """None when it is over: passed."""
     detail: Line = ""
+    recognised: bool | None = None
+    """Whether the judge of speech understood the reply; None: nobody judged it, because there is
+    no judge here, none for its language, or it failed."""
     seconds: Seconds = 0
     p95_ms: Seconds | None = None
     p95_before_ms: Seconds | None = None

@@ -1,4 +1,4 @@
-"""Hundreds of devices at once; thousands by ``python -m tests.support.crowd --devices 2000``."""
+"""Two thousand devices at once; the figures by ``python -m tests.support.crowd --devices 2000``."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import pytest
 from tests.support.crowd import crowd
 from tests.support.nginx import PROGRAM
 
+DEVICES = 2000
+
 
 @pytest.mark.skipif(PROGRAM is None, reason="nginx is not installed")
-def test_three_hundred_devices_update_at_once_without_an_error() -> None:
-    met = crowd(300)
+def test_two_thousand_devices_update_at_once_without_an_error() -> None:
+    met = crowd(DEVICES)
     assert met.errors == []
-    assert met.finished == 300
+    assert met.finished == DEVICES
     assert set(met.statuses) == {200, 206, 404}
-    assert met.statuses[404] == 300  # each asked once for a newer root
+    assert met.statuses[404] == DEVICES  # each asked once for a newer root

@@ -466,6 +466,18 @@ def test_three_roll_backs_in_a_row_wait_for_a_person(box: UpdatedBox) -> None:
     assert box.content == b"voice good"
 
 
+def test_the_status_says_whether_anybody_judged_the_reply(box: UpdatedBox) -> None:
+    desk = AgentDesk(box.agent, box.generations, box.journal.read)
+    assert desk.status()["gate"] is None
+    for counter, (recognised, said) in enumerate(
+        ((None, "not judged"), (True, "recognised"), (False, "not recognised")), start=1
+    ):
+        box.voice.recognised = recognised
+        box.want(box.publish(f"new{counter}", counter, **SOON), action=str(counter))
+        box.run()
+        assert (desk.status()["gate"]["passed"], desk.status()["gate"]["reply"]) == (True, said)
+
+
 def test_what_the_owner_names_wrongly_is_said_in_the_status(box: UpdatedBox) -> None:
     desk = AgentDesk(box.agent, box.generations, box.journal.read)
     desk.answer({"do": "install"})

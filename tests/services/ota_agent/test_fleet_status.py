@@ -125,11 +125,14 @@ def test_a_gate_is_told_with_its_figures(device: FleetStatus, operator: Operator
     update = ledger().update
     assert update is not None
     update = update.model_copy(update={"release": "1.2"})
-    proof = Proof(generation="000002-0123456789ab", over=True, p95_ms=120, p95_before_ms=100)
+    proof = Proof(
+        generation="000002-0123456789ab", over=True, recognised=True, p95_ms=120, p95_before_ms=100
+    )
     device.gate(update, proof)
     until(lambda: operator.count(TOPICS.of("gate")))
     found = status.parse(GateResult, operator.last(TOPICS.of("gate")) or b"")
-    assert (found.ok, found.p95_ms, found.p95_before_ms) == (True, 120, 100)
+    assert (found.ok, found.recognised) == (True, True)
+    assert (found.p95_ms, found.p95_before_ms) == (120, 100)
 
 
 def test_a_new_broker_is_told_everything_again(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -24,11 +26,12 @@ from services.voice.loop import VoiceLoop
 from services.voice.trial import opening
 from services.voice.trial.desk import TrialDesk
 from services.voice.trial.exchange import Exchange, Loaded, TurnCount
-from services.voice.trial.opening import open_serving
+from services.voice.trial.opening import directory, open_serving
 from services.voice.trial.prover import Prover
 from services.voice.trial.setup import due_s
 from services.voice.trial.words import Prove, Serve, VoiceState
 from tests.support.scripted_model import LoudActivity, MarkedWake, QuietHome, ScriptedModel
+from tests.support.silent_room import hearing
 from tests.support.tiny_bundle import write_bundle
 
 Asks = Callable[[dict[str, Any]], VoiceState]
@@ -44,8 +47,10 @@ class Daemon:
         settings = Settings()
         model = settings.model.model_copy(update={"generations": folder / "models"})
         settings = settings.model_copy(update={"model": model})
+        self.settings = settings
         self.loop = VoiceLoop(ScriptedModel(), QuietHome(), MarkedWake(), LoudActivity())
-        exchange = Exchange(self.loop, Loaded(self.loop.model, self.old), HomeView, TurnCount())
+        serving = Loaded(self.loop.model, self.old, version="0.3.0")
+        exchange = self.exchange = Exchange(self.loop, serving, HomeView, TurnCount())
         self.opened: dict[str, ScriptedModel | Exception] = {self.new: ScriptedModel()}
         self.started_over = self.loads = 0
         self.desk = TrialDesk(
@@ -53,7 +58,6 @@ class Daemon:
             exchange,
             Prover(settings, exchange, self._open),
             open_=self._open,
-            model_version="0.3.0",
             start_over=self._start_over,
         )
         self.socket = folder / "voice.sock"
@@ -68,6 +72,13 @@ class Daemon:
 
     def _start_over(self) -> None:
         self.started_over += 1
+
+    def needs(self, memory_mb: int) -> None:
+        """What the new one's manifest says."""
+        path = directory(self.settings, self.new) / "manifest.json"
+        manifest = json.loads(path.read_text())
+        path.unlink()  # a link to the store's
+        path.write_text(json.dumps(manifest | {"hardware": {"memory_mb": memory_mb}}))
 
     def ask(self, question: object) -> VoiceState:
         body = question if isinstance(question, dict) else question.model_dump(mode="json")  # type: ignore[attr-defined]
@@ -104,6 +115,26 @@ def test_a_generation_is_proved_and_then_serves(daemon: Daemon) -> None:
     assert not daemon.started_over
 
 
+def test_a_makeshift_is_told_until_what_current_names_serves(daemon: Daemon) -> None:
+    daemon.exchange.serving = replace(daemon.exchange.serving, makeshift=True)
+    assert daemon.ask({"do": "look"}).safe_mode
+    assert not daemon.ask(Serve(generation=daemon.old)).safe_mode, "went back to it"
+    daemon.exchange.serving = replace(daemon.exchange.serving, makeshift=True)
+    daemon.ask(Serve(generation=daemon.new))
+    assert not daemon.until(lambda state: state.serving == daemon.new).safe_mode
+
+
+def test_where_there_is_no_room_a_makeshift_makes_room_and_is_one_again(daemon: Daemon) -> None:
+    daemon.exchange.serving = replace(daemon.exchange.serving, makeshift=True)
+    daemon.needs(2**19)
+    daemon.opened[daemon.new] = BundleError("lm", "is damaged", "fetch it again")
+    daemon.opened[daemon.old] = ScriptedModel()
+    with hearing(daemon.loop):
+        daemon.ask(Prove(generation=daemon.new, gate=Gate()))
+        state = daemon.until(lambda state: state.proof is not None and state.proof.over)
+    assert (state.serving, state.safe_mode) == (daemon.old, True)
+
+
 def test_who_asks_again_after_a_restart_finds_the_same_proof(daemon: Daemon) -> None:
     question = Prove(generation=daemon.new, gate=Gate())
     daemon.ask(question)
@@ -127,6 +158,26 @@ def test_what_cannot_be_put_in_beside_is_opened_by_the_daemon_anew(daemon: Daemo
         assert time.monotonic() < deadline
         time.sleep(0.01)
     assert daemon.ask({"do": "look"}).serving == daemon.old
+
+
+def test_where_neither_model_loads_the_box_is_opened_anew(daemon: Daemon) -> None:
+    """There was no room for two, the new one is bad, and the old one found no memory."""
+    daemon.needs(2**19)
+    daemon.opened[daemon.new] = BundleError("lm", "is damaged", "fetch it again")
+    daemon.opened[daemon.old] = MemoryError()
+    with hearing(daemon.loop):
+        daemon.ask(Prove(generation=daemon.new, gate=Gate()))
+        state = daemon.until(lambda state: state.proof is not None and state.proof.over)
+        daemon.until(lambda _: daemon.started_over == 1)
+    assert state.proof is not None
+    assert (state.proof.reason, state.serving) == (Reason.GATE_LOAD, "")
+    assert daemon.desk.shown() == Update("0.3.0")
+
+
+def test_whatever_a_model_raises_when_it_is_put_in_the_box_is_opened_anew(daemon: Daemon) -> None:
+    daemon.opened[daemon.new] = ValueError("replies must be 16000 Hz")
+    daemon.ask(Serve(generation=daemon.new))
+    daemon.until(lambda _: daemon.started_over == 1)
 
 
 def test_a_generation_that_is_not_there_fails_its_gate(daemon: Daemon) -> None:
@@ -194,8 +245,8 @@ def test_a_bundle_that_does_not_load_leaves_the_one_before_in_service(tmp_path: 
     good = generations.install(opening.shipped_bundle(Settings()))
     bad = generations.install(write_bundle(tmp_path / "bad", "bad"))
     assert generations.current() == bad.path
-    loaded, makeshift = open_serving(settings_with(tmp_path / "models"))
-    assert (loaded.generation, makeshift) == (good.name, True)
+    loaded = open_serving(settings_with(tmp_path / "models"))
+    assert (loaded.generation, loaded.makeshift) == (good.name, True)
 
 
 def test_a_bundle_that_the_owner_names_is_not_replaced_by_another(tmp_path: Path) -> None:

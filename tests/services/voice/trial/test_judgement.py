@@ -58,10 +58,15 @@ def test_a_click_is_no_reply() -> None:
 
 
 def test_words_that_the_recogniser_makes_up_count() -> None:
-    assert of_words(errors=3, words=5).reason is None
-    assert of_words(errors=4, words=5).reason is Reason.GATE_REPLY
-    assert of_words(errors=40, words=5).reason is Reason.GATE_REPLY
-    assert of_words(errors=0, words=0).reason is None
+    assert of_words(Gate(), errors=3, words=5).reason is None
+    assert of_words(Gate(), errors=4, words=5).reason is Reason.GATE_REPLY
+    assert of_words(Gate(), errors=40, words=5).reason is Reason.GATE_REPLY
+    assert of_words(Gate(), errors=0, words=0).reason is None
+
+
+def test_a_release_says_how_well_it_has_to_be_understood() -> None:
+    assert of_words(Gate(max_wer=0.2), errors=1, words=5).reason is None
+    assert of_words(Gate(max_wer=0.2), errors=2, words=5).reason is Reason.GATE_REPLY
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 
 from device.errors import BundleError
-from device.sound.files import DiscardingSink, FileSource, read_audio, write_wav
+from device.sound.files import read_audio, write_wav
 from device.sound.frames import Pcm
 from ota.errors import Reason
 from ota.release import Gate
@@ -27,6 +26,7 @@ from services.voice.trial.home import RehearsalHome
 from services.voice.trial.prover import Prover
 from services.voice.trial.words import Proof
 from tests.support.scripted_model import LoudActivity, MarkedWake, QuietHome, Script, ScriptedModel
+from tests.support.silent_room import hearing
 
 LIGHT_ON = Call.of("HassTurnOn", name="bed light")
 GATE = Gate(utterance="gate.wav", call='HassTurnOn {"name": "bed light"}', slower=10)
@@ -55,24 +55,23 @@ def prove(tmp_path: Path, loop: VoiceLoop) -> Prove:
         gate: Gate = GATE,
         *,
         memory_mb: int = 0,
-        needs_mb: int = LITTLE,
-        before: SpeechModel | None = None,
+        needs_mb: Callable[[], int] = lambda: LITTLE,
+        before: SpeechModel | Exception | None = None,
         said: Pcm = SAID,
-        recognised: Callable[..., tuple[int, int]] | None = None,
+        judge: Callable[..., tuple[int, int] | None] | None = None,
     ) -> tuple[Proof, Loaded | None]:
         write_wav(tmp_path / "gate.wav", said)
 
         def open_(name: str) -> Loaded:
-            if before is not None and name == OLD:
-                return Loaded(before, name)
-            if isinstance(model, Exception):
-                raise model
-            return Loaded(model, name, memory_mb)
+            found = before if before is not None and name == OLD else model
+            if isinstance(found, Exception):
+                raise found
+            return Loaded(found, name, memory_mb if found is model else 0)
 
         # The owner's own wake word and volume have no say in it.
         settings = Settings(wake=Wake(phrase="alexa"), audio=Audio(volume=0.0))
         exchange = Exchange(loop, Loaded(loop.model, OLD), HomeView, TurnCount())
-        prover = Prover(settings, exchange, open_, recognised, rehearsals=1)
+        prover = Prover(settings, exchange, open_, judge, rehearsals=1)
         return prover.prove(NAME, gate, tmp_path, needs_mb)
 
     return run
@@ -80,13 +79,14 @@ def prove(tmp_path: Path, loop: VoiceLoop) -> Prove:
 
 def test_a_release_that_answers_right_may_serve(prove: Prove) -> None:
     model = ScriptedModel(Script(call=LIGHT_ON, reply="the bed light is on"))
-    proof, held = prove(model, recognised=lambda pcm, text: (1, len(text.split())))
+    proof, held = prove(model, judge=lambda pcm, text: (1, len(text.split())))
     assert (proof.over, proof.reason, proof.generation) == (True, None, NAME)
     assert held is not None
     assert held.model is model
     assert proof.p95_ms is not None
     assert proof.p95_before_ms is not None
     assert proof.beside
+    assert proof.recognised
 
 
 @pytest.mark.parametrize(
@@ -105,8 +105,8 @@ def test_what_answers_wrongly_never_serves(prove: Prove, script: Script, reason:
 
 def test_what_the_recogniser_does_not_understand_never_serves(prove: Prove) -> None:
     model = ScriptedModel(Script(call=LIGHT_ON))
-    proof, _ = prove(model, recognised=lambda pcm, text: (44, 6))
-    assert proof.reason is Reason.GATE_REPLY
+    proof, _ = prove(model, judge=lambda pcm, text: (44, 6))
+    assert (proof.reason, proof.recognised) == (Reason.GATE_REPLY, False)
 
 
 def test_what_does_not_load_says_why(prove: Prove) -> None:
@@ -129,28 +129,48 @@ def test_without_a_recording_only_loading_is_proved(prove: Prove) -> None:
 
 
 def test_the_gate_has_an_end(prove: Prove) -> None:
-    proof, _ = prove(ScriptedModel(Script(call=LIGHT_ON)), GATE.model_copy(update={"seconds": 0.1}))
+    """And a recogniser that crashed is no fault of the release, and no praise."""
+    asked: list[str] = []
+    gate = GATE.model_copy(update={"seconds": 0.1})
+    proof, _ = prove(
+        ScriptedModel(Script(call=LIGHT_ON)), gate, judge=lambda pcm, text: asked.append(text)
+    )
     assert proof.reason is Reason.GATE_TIME
+    assert (len(asked), proof.recognised) == (1, None)
 
 
 def test_without_room_for_two_the_old_one_makes_room_and_comes_back_after_a_bad_one(
     prove: Prove, loop: VoiceLoop
 ) -> None:
-    served, hearing = loop.model, threading.Event()
-    silence = FileSource(np.zeros(160, np.float32), loop.clock, lambda: not hearing.is_set())
-    thread = threading.Thread(target=loop.run, args=(silence, DiscardingSink()))
-    thread.start()
-    try:
-        proof, held = prove(ScriptedModel(), needs_mb=2**40, before=served)
+    served = loop.model
+    with hearing(loop):
+        proof, held = prove(ScriptedModel(), needs_mb=lambda: 2**40, before=served)
         assert (proof.reason, proof.beside, held) == (Reason.GATE_CALL, False, None)
         assert proof.p95_before_ms is not None, "measured before it went"
         deadline = time.monotonic() + 10
         while loop.model is not served or loop.state is not State.IDLE:
             assert time.monotonic() < deadline
             time.sleep(0.01)
-    finally:
-        hearing.set()
-        thread.join()
+
+
+@pytest.mark.parametrize("fault", [MemoryError(), ValueError("personal"), OSError(5, "disk")])
+def test_a_model_before_that_does_not_load_again_is_a_proof_with_nobody_in_service(
+    prove: Prove, loop: VoiceLoop, fault: Exception
+) -> None:
+    with hearing(loop):
+        proof, held = prove(
+            ScriptedModel(), Gate(), needs_mb=lambda: 2**40, memory_mb=-1, before=fault
+        )
+        assert (proof.over, proof.reason, held) == (True, Reason.GATE_MEMORY, None)
+        assert isinstance(loop.model, Absent)
+
+
+def test_a_manifest_that_cannot_be_read_is_a_proof(prove: Prove) -> None:
+    def unreadable() -> int:
+        raise ValueError("anything at all")
+
+    proof, held = prove(ScriptedModel(), needs_mb=unreadable)
+    assert (proof.over, proof.reason, held) == (True, Reason.GATE_LOAD, None)
 
 
 def test_the_home_of_the_test_has_no_way_out() -> None:
