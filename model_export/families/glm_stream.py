@@ -1,9 +1,9 @@
 """A GLM checkpoint of any size as one quantised graph with its weights beside it.
 
 Three passes: the graph is traced without weights and quantised as a shape; the float model is run
-layer by layer on speech to see how large activations get (int8 alone); then every weight is read,
-rounded, written to its place and forgotten, while the rounded layers answer the same speech to be
-judged. Memory holds one layer in float32 twice and the largest quantised tensor.
+layer by layer on speech to see how large activations get; then every weight is read, rounded,
+written to its place and forgotten, while the rounded layers answer the speech held out for that.
+Memory holds one layer in float32 twice and the largest quantised tensor.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from model_export.onnx_graph import ExportError, at_opset, readers, remove_unuse
 from model_export.placeholders import inputs_to_placeholders, is_placeholder, note
 from model_export.quantize import quantize
 from model_export.rounding import INT8, int4_blocks, int8_columns, pack_int4, restored, scale_of
+from model_export.samples import held_out
 from model_export.smooth import factors
 from model_export.weight_file import WeightFile
 
@@ -90,7 +91,7 @@ def export_streamed(
     Args:
         cfg: sizes.
         weights: the float model, read a few rows at a time.
-        speech: sequences of ids to calibrate on and to be judged by.
+        speech: sequences of ids to calibrate on and, held out, to be judged by.
         plan: what to store.
         folder: an existing directory of our own.
         said: told what is being done.
@@ -111,7 +112,8 @@ def export_streamed(
     path = folder / f"{name}.onnx"
     with WeightFile(folder / f"{name}.weights") as file:
         writer = _Writer(cfg, weights, model, file, scales, plan)
-        figures = writer.run(speech, seen, said)
+        _, judged = held_out(len(speech))
+        figures = writer.run([speech[place] for place in judged], seen, said)
     onnx.save(model, path)
     return Streamed(path, file.path, STORED[plan.wanted], file.sha256, figures)
 
@@ -228,7 +230,7 @@ class _Writer:
     def run(
         self, speech: Sequence[Sequence[int]], seen: Calibration, said: Progress
     ) -> dict[str, float]:
-        """Write everything; returns how the rounded model answers ``speech``."""
+        """Write everything; returns how the rounded model answers ``speech``, held out."""
         for name, table in zip(("cos", "sin"), rope_tables(self.cfg), strict=True):
             self._fill(name, table.numpy())
         said("writing the embedding")

@@ -17,6 +17,7 @@ from model_export.families.glm import Glm, GlmConfig, causal_mask
 from model_export.families.glm_stream import Plan, export_streamed
 from model_export.onnx_graph import ExportError
 from model_export.parts import unpacked
+from tests.support.glm_checkpoint import InMemory
 
 CFG = GlmConfig(vocab=640, dim=128, layers=1, heads=4, kv_heads=2, head_dim=64, ffn=256, max_len=64)
 
@@ -24,20 +25,6 @@ CFG = GlmConfig(vocab=640, dim=128, layers=1, heads=4, kv_heads=2, head_dim=64, 
 RTX = importlib.util.find_spec("tensorrt_rtx") is not None
 PROFILE = {"T": (1, 1, 16), "P": (0, 16, 48), "R": (1, 1, 16)}
 pytestmark = [pytest.mark.rtx, pytest.mark.slow]
-
-
-class InMemory:
-    """A ``Glm``'s weights, read as a checkpoint's are."""
-
-    def __init__(self, model):
-        self.state = {name: tensor.detach().numpy() for name, tensor in model.state_dict().items()}
-        self.shapes = {name: values.shape for name, values in self.state.items()}
-
-    def read(self, name):
-        return self.state[name].copy()
-
-    def rows(self, name, start, stop):
-        return self.state[name][start:stop].copy()
 
 
 @pytest.fixture(scope="module")
