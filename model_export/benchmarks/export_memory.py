@@ -152,8 +152,10 @@ def child(work: Path, out: Path, precision: str) -> None:
     from model_export import lint
     from model_export.families.glm_4_voice.lm_checkpoint import open_lm
     from model_export.families.glm_stream import Plan, export_streamed
+    from model_export.memory import keep_large_blocks_apart
 
     _tell_peak()
+    keep_large_blocks_apart()
     cfg, weights = open_lm(work / "lm")
     ids = np.random.default_rng(0).integers(0, cfg.vocab, (2, 24)).tolist()
     done = export_streamed(

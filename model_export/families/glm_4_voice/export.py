@@ -26,6 +26,7 @@ from model_export.families.glm_4_voice.speech import Floats, Heard
 from model_export.families.glm_4_voice.tokenizer_graph import export_tokenizer
 from model_export.families.glm_stream import HeadKind, Plan, Wanted, export_streamed
 from model_export.gates import Gate
+from model_export.memory import empty, give_back, keep_large_blocks_apart
 from model_export.pack import pack
 from model_export.parts import Form, Recipe, make_part
 from model_export.workplace import Made, Workplace
@@ -107,6 +108,7 @@ def export(
     Raises:
         ExportError: a gate, the lint or a checkpoint; finished parts stay for the next try.
     """
+    keep_large_blocks_apart()
     job = _Job(published, Heard(speech), wishes, said)
     place = Workplace(out)
     made: dict[str, Made] = {}
@@ -115,6 +117,7 @@ def export(
         made[name], kept = place.part(name, job.made_of(name), job.maker(name))
         if kept:
             said(f"[{number}/{len(PARTS)}] {name}: finished before, kept")
+        give_back()
     wav, tested = self_test(made["tokenizer"], speech[0], place.root)
     files = {"vocabulary": published.vocabulary, "self_test": wav}
     if published.licence is not None:
@@ -182,6 +185,7 @@ class _Job:
         path = folder / "float.onnx"
         export_tokenizer(model, path)
         profile, block = RECIPES["tokenizer"].profile, model.cfg.block_mels
+        empty(model)
 
         def feeds(heard: Heard) -> list[feeds_of.Feed]:
             return feeds_of.tokenizer_feeds(path, profile, heard, block)
