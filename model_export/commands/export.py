@@ -23,9 +23,6 @@ if TYPE_CHECKING:  # torch takes seconds, and a wrong word on the command line n
 MAX_CLIPS, MAX_SECONDS = 48, 30
 RATE = 16_000
 BAR_WIDTH = 24
-_PART = re.compile(r"\[(\d+)/(\d+)\] ")
-_LAYER = re.compile(r"(calibrating|writing) layer (\d+) of (\d+)")
-_PASSES = ("calibrating", "writing")  # over a model that is read layer by layer, in this order
 
 
 def run(args: argparse.Namespace, sizes: DecoderSizes | None = None) -> Bundle:
@@ -47,6 +44,11 @@ def run(args: argparse.Namespace, sizes: DecoderSizes | None = None) -> Bundle:
     size = sum(entry.bytes for entry in bundle.manifest.stored()) / 1e9
     print(f"{bundle.root}: {size:.2f} GB; the export needed at most {peak:.2f} GiB of memory")
     return bundle
+
+
+_PART = re.compile(r"\[(\d+)/(\d+)\] ")
+_LAYER = re.compile(r"(calibrating|writing) layer (\d+) of (\d+)")
+_PASSES = ("calibrating", "writing")  # over a model that is read layer by layer, in this order
 
 
 class Progress:
