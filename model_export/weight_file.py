@@ -7,6 +7,7 @@ the hash: it is never whole in memory.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import math
 import os
@@ -38,13 +39,19 @@ class Columns:
     dtype: np.dtype[np.generic]
 
     def put(self, first: int, values: Values) -> None:
-        """Write columns from ``first`` on: [K, n] or [n], in the type of the tensor."""
+        """Write columns from ``first`` on: [K, n] or [n], in the type of the tensor.
+
+        Raises:
+            ValueError: they do not fit the tensor.
+            OSError: the disk is full.
+        """
         if values.dtype != self.dtype or first + values.shape[-1] > self.width:
             raise ValueError(f"{values.dtype} {values.shape} at {first}: is no part of the tensor")
         rows = np.ascontiguousarray(values).reshape(-1, values.shape[-1])
         for number, row in enumerate(rows):
             place = self.offset + (number * self.width + first) * self.dtype.itemsize
-            os.pwrite(self.descriptor, row.view(np.uint8).data, place)
+            if os.pwrite(self.descriptor, row.view(np.uint8).data, place) < row.nbytes:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 class WeightFile:

@@ -281,9 +281,9 @@ class _Writer:
 
     def _rows(self, key: str) -> None:
         """Store a table of rows as it is."""
-        (tensor,) = self.waiting.pop(key)
-        kind = np.float16 if tensor.data_type == TensorProto.FLOAT16 else np.float32
-        self.file.add_rows(tensor, (values.astype(kind) for _, values in self._blocks(key)))
+        (tensor,) = tensors = self.waiting.pop(key)
+        made = (_encoded(tensors, values)[0] for _, values in self._blocks(key))
+        self.file.add_rows(tensor, (stored["value"] for stored in made))
 
     def _blocks(self, key: str) -> Iterator[tuple[int, Floats]]:
         rows = self.weights.shapes[key][0]

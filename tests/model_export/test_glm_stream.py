@@ -97,6 +97,14 @@ def test_the_graph_answers_as_it_was_judged_to(tmp_path, model, plan, least_db):
         assert len(build(importlib.import_module("tensorrt_rtx"), part, sm=86).plan) > 1000
 
 
+def test_an_embedding_beyond_half_floats_is_refused(tmp_path, model):
+    weights = InMemory(model)
+    weights.state["word_embeddings.weight"] = np.full((CFG.vocab, CFG.dim), 7e4, np.float32)
+    with pytest.raises(ExportError, match=r"word_embeddings.*beyond fp16"):
+        export_streamed(CFG, weights, [], Plan("fp16"), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_int8_needs_speech_and_smoothing_needs_int8(tmp_path, model):
     with pytest.raises(ExportError, match="needs speech"):
         export_streamed(CFG, InMemory(model), [], Plan("int8"), tmp_path)
