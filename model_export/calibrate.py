@@ -66,7 +66,7 @@ def calibrate(
         ExportError: no feeds, a tensor that is not there, or values that are not finite.
     """
     seen = {name: Magnitudes() for name in tensors}
-    running = session(_with_outputs(model, tensors))
+    running = _watching(model, tensors)
     runs = 0
     for feed in feeds:
         runs += 1
@@ -90,7 +90,7 @@ def channel_magnitudes(
     seen: dict[str, npt.NDArray[np.float32]] = {}
     if not tensors:
         return seen  # asked for none, a session would return all of its outputs
-    running = session(_with_outputs(model, tensors))
+    running = _watching(model, tensors)
     for feed in feeds:
         for name, values in zip(tensors, running.run(list(tensors), dict(feed)), strict=True):
             found = np.abs(values).reshape(-1, values.shape[-1]).max(axis=0, initial=0.0)
@@ -116,19 +116,22 @@ def output_errors(
     return {name: float(np.sqrt(wrong[name] / (whole[name] or 1.0))) for name in names}
 
 
-def _with_outputs(model: onnx.ModelProto, tensors: Sequence[str]) -> onnx.ModelProto:
-    """A copy of ``model`` that also returns ``tensors``."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    made = {name for node in copy.graph.node for name in node.output}
-    made |= {item.name for item in copy.graph.input}
-    outputs = {item.name for item in copy.graph.output}
+def _watching(model: onnx.ModelProto, tensors: Sequence[str]) -> ort.InferenceSession:
+    """A session of ``model`` that also returns ``tensors``."""
+    graph = model.graph
+    made = {name for node in graph.node for name in node.output}
+    made |= {item.name for item in graph.input}
     for name in tensors:
         if name not in made:
             raise ExportError(f"{name}: is not a tensor of the graph; check the name")
-        if name not in outputs:
-            copy.graph.output.append(onnx.ValueInfoProto(name=name))  # ONNX Runtime infers its type
-    return copy
+    own = len(graph.output)
+    more = set(tensors) - {item.name for item in graph.output}
+    # Not in a copy, which would be all of the weights; ONNX Runtime infers the types.
+    graph.output.extend(onnx.ValueInfoProto(name=name) for name in sorted(more))
+    try:
+        return session(model)
+    finally:
+        del graph.output[own:]
 
 
 def session(model: onnx.ModelProto) -> ort.InferenceSession:

@@ -72,13 +72,16 @@ def measured(
     """
     if not feeds:
         raise ExportError("gate: there is nothing to measure on; give speech")
-    sessions = (session(exact), session(rounded))
-    kinds = [_types(exact), _types(rounded)]
-    a, b = (
-        [run.run([gate.output], _cast(feed, kind))[0] for feed in feeds]
-        for run, kind in zip(sessions, kinds, strict=True)
-    )
+    a, b = (_answers(model, feeds, gate.output) for model in (exact, rounded))
     return compared(a, b, gate.measure)
+
+
+def _answers(
+    model: onnx.ModelProto, feeds: Sequence[Mapping[str, Array]], output: str
+) -> list[npt.NDArray[Any]]:
+    """One session at a time is in memory: each has a copy of the weights."""
+    running, kinds = session(model), _types(model)
+    return [running.run([output], _cast(feed, kinds))[0] for feed in feeds]
 
 
 def compared(

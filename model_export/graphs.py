@@ -85,6 +85,8 @@ def finished(
             node.outputs[0].name = f"{weight.name}{TRANSPOSED}"
     program.optimize()
     proto = program.model_proto
+    for value in program.model.graph.initializers.values():
+        value.const_value = None  # the optimiser's rules remember the last graph that they saw
     _name_open_dims(proto.graph.input, open_inputs or {})
     _name_open_dims(proto.graph.output, open_outputs or {})
     strip_traces(proto)

@@ -56,6 +56,7 @@ def make_part(
     recipe: Recipe,
     feeds: Sequence[Mapping[str, Array]],
     *,
+    judged: Sequence[Mapping[str, Array]] | None = None,
     smooth: float | None = None,
     bar: float | None = None,
     earlier: onnx.ModelProto | None = None,
@@ -69,7 +70,8 @@ def make_part(
         export: writes the float graph to a path.
         form: how to store it.
         recipe: see there.
-        feeds: sample inputs of the float graph, to calibrate on and to be judged by.
+        feeds: sample inputs of the float graph to calibrate on.
+        judged: others to be judged by; None takes ``feeds``.
         smooth: SmoothQuant's alpha.
         bar: another bar than that of the recipe's gate.
         earlier: the part as an earlier release has it, whose scales are kept where they serve.
@@ -89,7 +91,8 @@ def make_part(
     if form != "fp32":
         onnx.save(rounded, path)
         if recipe.gate is not None:
-            value = gates.measured(exact, rounded, feeds, recipe.gate)
+            others = feeds if judged is None else judged
+            value = gates.measured(exact, rounded, others, recipe.gate)
             figures = gates.judged(name, recipe.gate, value, bar)
     lint.check(path)
     return Made(path, precision, recipe.profile, figures=figures)

@@ -1,7 +1,8 @@
 """Where parts wait until all are made: a finished one is kept with its hash and not made again.
 
 A part is written to a directory of its own, flushed to the disk and renamed; its record says what
-it was made of. A part that was half written, changed since, or made of something else is made anew.
+it was made of and by which code. A part that was half written, changed since, or made of or by
+something else is made anew.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ from model_export.onnx_graph import ExportError
 from model_export.pack import PartSource
 
 RECORD = "record.json"
+ROOMS = ("device", "model_export")  # of which this program is made
+EXPORTERS = ("torch", "onnx", "onnxscript", "onnxruntime", "numpy")
 Profile = Mapping[str, tuple[int, int, int]]
 
 
@@ -39,10 +43,29 @@ class Made:
         return PartSource(self.model, self.precision, self.profile, self.external)
 
 
-class Workplace:
-    """Parts of the bundle that will be at ``target``, in a hidden directory beside it."""
+def made_by(source: Path = Path(__file__).parents[1]) -> str:
+    """Changes with the code that makes parts, recipes and all, and with the exporters' versions.
 
-    def __init__(self, target: Path) -> None:
+    Linnet's own version would not do: it stays the same from one commit to the next.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(path for room in ROOMS for path in (source / room).rglob("*.py")):
+        digest.update(f"{path.relative_to(source)} {file_hash(path)}\n".encode())
+    for name in EXPORTERS:
+        digest.update(f"{name} {version(name)}\n".encode())
+    return digest.hexdigest()
+
+
+class Workplace:
+    """Parts of the bundle that will be at ``target``, in a hidden directory beside it.
+
+    Args:
+        target: where the bundle will be.
+        by: what the parts are made by; see ``made_by``.
+    """
+
+    def __init__(self, target: Path, by: str | None = None) -> None:
+        self.by = made_by() if by is None else by
         self.root = target.with_name(f".{target.name}.parts")
         try:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -66,7 +89,8 @@ class Workplace:
             shutil.rmtree(stale, ignore_errors=True)
         new.mkdir()
         made = make(new)
-        (new / RECORD).write_text(json.dumps(_record(made, made_of), indent=1))
+        record = {"made_by": self.by, **_record(made, made_of)}
+        (new / RECORD).write_text(json.dumps(record, indent=1))
         _sync(new)
         new.rename(folder)
         _sync_directory(self.root)
@@ -79,7 +103,8 @@ class Workplace:
     def _kept(self, folder: Path, made_of: str) -> Made | None:
         try:
             record = json.loads((folder / RECORD).read_text())
-            whole = record["made_of"] == made_of and all(
+            same = (record["made_of"], record["made_by"]) == (made_of, self.by)
+            whole = same and all(
                 file_hash(folder / name) == digest for name, digest in record["files"].items()
             )
             return _made(folder, record) if whole else None

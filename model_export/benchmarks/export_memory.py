@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -42,6 +41,7 @@ def main() -> int:
     if args.child:
         source, out = args.child
         (whole_child if args.whole else child)(source, out, args.precision)
+        _tell_peak()
         return 0
     facts = measure(args.gigabytes, args.precision, whole=args.whole)
     print(json.dumps(facts, indent=1))
@@ -57,7 +57,7 @@ def measure(
         sizes = LAYER | (WHOLE if whole else {}) | (config or {})
         shards = (write_all if whole else write_checkpoint)(work, gigabytes, sizes)
         (work / "out").mkdir()
-        peak, seconds = _export(work, precision, whole)
+        imported, peak, seconds = _export(work, precision, whole)
         stored = [path.stat().st_size for path in shards]
         largest = max(stored)
         written = sum(path.stat().st_size for path in (work / "out").rglob("*") if path.is_file())
@@ -67,6 +67,7 @@ def measure(
         "checkpoint_bytes": sum(stored),
         "largest_shard_bytes": largest,
         "written_bytes": written,
+        "imported_rss_bytes": imported,
         "peak_rss_bytes": peak,
         "peak_over_largest_shard": round(peak / largest, 2),
         "bar": BAR,
@@ -74,18 +75,26 @@ def measure(
     }
 
 
-def _export(work: Path, precision: str, whole: bool) -> tuple[int, float]:
-    """Peak resident bytes of the child, as the kernel counted them, and seconds."""
+def _export(work: Path, precision: str, whole: bool) -> tuple[int, int, float]:
+    """Peak resident bytes of the child and seconds.
+
+    The first is the peak until all libraries were there: what an export of nothing would need.
+    """
     command = [sys.executable, "-m", __spec__.name, "--precision", precision]
     command += ["--whole"] * whole
     command += ["--child", str(work), str(work / "out")]
     start = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"the export ended with {process.returncode}")
-    return usage.ru_maxrss * 1024, time.monotonic() - start
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"the export ended with {done.returncode}")
+    imported, *_, peak = done.stdout.splitlines()
+    return int(imported), int(peak), time.monotonic() - start
+
+
+def _tell_peak() -> None:
+    """Of this program alone: ``ru_maxrss`` begins with what the one that started it held."""
+    _, _, rest = Path("/proc/self/status").read_text().partition("VmHWM:")
+    print(int(rest.split()[0]) * 1024, flush=True)
 
 
 def published_config(gigabytes: float, size: dict[str, int]) -> PublishedConfig:
@@ -143,7 +152,10 @@ def child(work: Path, out: Path, precision: str) -> None:
     from model_export import lint
     from model_export.families.glm_4_voice.lm_checkpoint import open_lm
     from model_export.families.glm_stream import Plan, export_streamed
+    from model_export.memory import keep_large_blocks_apart
 
+    _tell_peak()
+    keep_large_blocks_apart()
     cfg, weights = open_lm(work / "lm")
     ids = np.random.default_rng(0).integers(0, cfg.vocab, (2, 24)).tolist()
     done = export_streamed(
@@ -161,6 +173,7 @@ def whole_child(work: Path, out: Path, precision: str) -> None:
     from model_export.families.glm_4_voice.export import Wishes, export
     from model_export.families.glm_4_voice.files import open_published
 
+    _tell_peak()
     _, sizes = _others()
     published = open_published(work / "tokenizer", work / "lm", work / "decoder", sizes)
     noise = 0.1 * np.random.default_rng(0).standard_normal((2, 80_000)).astype(np.float32)

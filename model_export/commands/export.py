@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import resource
 import sys
 from collections.abc import Callable, Mapping
@@ -45,24 +46,35 @@ def run(args: argparse.Namespace, sizes: DecoderSizes | None = None) -> Bundle:
     return bundle
 
 
+_PART = re.compile(r"\[(\d+)/(\d+)\] ")
+_LAYER = re.compile(r"(calibrating|writing) layer (\d+) of (\d+)")
+_PASSES = ("calibrating", "writing")  # over a model that is read layer by layer, in this order
+
+
 class Progress:
     """One line on a terminal that fills up; plain lines elsewhere."""
 
     def __init__(self) -> None:
         self._live = sys.stderr.isatty()
-        self._part, self._parts = 0, 1
+        self._part, self._parts, self._within = 0, 1, 0.0
 
     def __call__(self, line: str) -> None:
-        """Say what is being done; ``[2/7] name`` tells how far along it is."""
-        if line.startswith("["):
-            done, _, rest = line[1:].partition("]")[0].partition("/")
-            self._part, self._parts = int(done) - 1, int(rest)
+        """Say what is being done; ``[2/7] name`` and ``layer 3 of 40`` tell how far along it is."""
+        self._locate(line)
         if not self._live:
             print(line, file=sys.stderr, flush=True)
             return
-        filled = round(BAR_WIDTH * self._part / self._parts)
+        share = (self._part + self._within) / self._parts
+        filled = round(BAR_WIDTH * share)
         bar = "█" * filled + "░" * (BAR_WIDTH - filled)
-        print(f"\r\x1b[K{bar} {line}", end="", file=sys.stderr, flush=True)
+        print(f"\r\x1b[K{bar} {share:4.0%} {line}", end="", file=sys.stderr, flush=True)
+
+    def _locate(self, line: str) -> None:
+        if part := _PART.match(line):
+            self._part, self._parts, self._within = int(part[1]) - 1, int(part[2]), 0.0
+        elif layer := _LAYER.fullmatch(line):
+            begun = (int(layer[2]) - 1) / int(layer[3])
+            self._within = (_PASSES.index(layer[1]) + begun) / len(_PASSES)
 
     def end(self) -> None:
         """Leave the line."""

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model_export.families.glm import GlmConfig, GlmLayer, RmsNorm, causal_mask, rope_tables
+from model_export.samples import held_out
 
 LINEARS = ("query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h")
 HEAD_ROWS = 8192  # of the output layer at once
@@ -39,8 +40,8 @@ class Weights(Protocol):
 class Calibration:
     """What was seen: for each linear layer, the greatest magnitude of each input channel.
 
-    ``hidden`` has the final hidden states, one [T, C] a sequence; ``rows`` the greatest magnitude
-    of each weight's columns, which smoothing needs.
+    ``rows`` has the greatest magnitude of each weight's columns, which smoothing needs; ``hidden``
+    the final hidden states of the sequences to be judged by, one [T, C] each.
     """
 
     channels: dict[str, Floats] = field(default_factory=dict)
@@ -51,22 +52,31 @@ class Calibration:
 def calibrate(
     cfg: GlmConfig, weights: Weights, sequences: Sequence[Sequence[int]], said: Progress
 ) -> Calibration:
-    """Run ``sequences`` of ids through the float model and watch every linear layer."""
+    """Run ``sequences`` of ids through the float model and watch every linear layer.
+
+    Those held out are run before anything is watched.
+    """
     found = Calibration()
+    watched, judged = held_out(len(sequences))
     states = embedded(weights, sequences)
+    unseen = set(judged) - set(watched)
     for number in range(cfg.layers):
         said(f"calibrating layer {number + 1} of {cfg.layers}")
         layer = float_layer(cfg, weights, number)
+        for place in unseen:
+            states[place] = run_layer(cfg, layer, states[place])
         for name in LINEARS:
             linear = getattr(layer, name)
             key = f"layers.{number}.{name}.weight"
             found.rows[key] = linear.weight.abs().amax(dim=0).numpy()
             linear.register_forward_pre_hook(_watch(found.channels, key))
-        states = [run_layer(cfg, layer, x) for x in states]
+        for place in watched:
+            states[place] = run_layer(cfg, layer, states[place])
         del layer, linear  # before the next one is read
-    found.hidden = normed(cfg, weights, states)
+    last = normed(cfg, weights, states)
+    found.hidden = [last[place] for place in judged]
     found.channels["output_layer.weight"] = np.max(
-        [x.abs().amax(dim=0).numpy() for x in found.hidden], axis=0
+        [last[place].abs().amax(dim=0).numpy() for place in watched], axis=0
     )
     return found
 

@@ -1,9 +1,9 @@
 """A GLM checkpoint of any size as one quantised graph with its weights beside it.
 
 Three passes: the graph is traced without weights and quantised as a shape; the float model is run
-layer by layer on speech to see how large activations get (int8 alone); then every weight is read,
-rounded, written to its place and forgotten, while the rounded layers answer the same speech to be
-judged. Memory holds one layer in float32 twice and the largest quantised tensor.
+layer by layer on speech to see how large activations get; then every weight is read, rounded,
+written to its place and forgotten, while the rounded layers answer the speech held out for that.
+Memory holds one layer in float32 twice, or some thousand rows of the vocabulary.
 """
 
 from __future__ import annotations
@@ -29,10 +29,12 @@ from model_export.families.glm_layers import LINEARS, Calibration, Floats, Judge
 from model_export.graphs import skeleton
 from model_export.half import to_half
 from model_export.linear import split_gemms
+from model_export.memory import give_back
 from model_export.onnx_graph import ExportError, at_opset, readers, remove_unused
 from model_export.placeholders import inputs_to_placeholders, is_placeholder, note
 from model_export.quantize import quantize
 from model_export.rounding import INT8, int4_blocks, int8_columns, pack_int4, restored, scale_of
+from model_export.samples import held_out
 from model_export.smooth import factors
 from model_export.weight_file import WeightFile
 
@@ -90,7 +92,7 @@ def export_streamed(
     Args:
         cfg: sizes.
         weights: the float model, read a few rows at a time.
-        speech: sequences of ids to calibrate on and to be judged by.
+        speech: sequences of ids to calibrate on and, held out, to be judged by.
         plan: what to store.
         folder: an existing directory of our own.
         said: told what is being done.
@@ -103,6 +105,7 @@ def export_streamed(
         raise ExportError("int8: needs speech to calibrate on; give some")
     said("tracing the graph")
     model = traced(cfg, plan)
+    give_back()
     seen = Calibration()
     if speech:
         seen = glm_layers.calibrate(cfg, weights, speech, said)
@@ -111,7 +114,8 @@ def export_streamed(
     path = folder / f"{name}.onnx"
     with WeightFile(folder / f"{name}.weights") as file:
         writer = _Writer(cfg, weights, model, file, scales, plan)
-        figures = writer.run(speech, seen, said)
+        _, judged = held_out(len(speech))
+        figures = writer.run([speech[place] for place in judged], seen, said)
     onnx.save(model, path)
     return Streamed(path, file.path, STORED[plan.wanted], file.sha256, figures)
 
@@ -228,7 +232,7 @@ class _Writer:
     def run(
         self, speech: Sequence[Sequence[int]], seen: Calibration, said: Progress
     ) -> dict[str, float]:
-        """Write everything; returns how the rounded model answers ``speech``."""
+        """Write everything; returns how the rounded model answers ``speech``, held out."""
         for name, table in zip(("cos", "sin"), rope_tables(self.cfg), strict=True):
             self._fill(name, table.numpy())
         said("writing the embedding")
@@ -277,44 +281,34 @@ class _Writer:
 
     def _rows(self, key: str) -> None:
         """Store a table of rows as it is."""
-        (tensor,) = self.waiting.pop(key)
-        kind = np.float16 if tensor.data_type == TensorProto.FLOAT16 else np.float32
-        rows, width = self.weights.shapes[key]
-        table = np.empty((rows, width), kind)
-        for start, stop, values in self._blocks(key):
-            table[start:stop] = values
-        self.file.add(tensor, table)
+        (tensor,) = tensors = self.waiting.pop(key)
+        made = (_encoded(tensors, values)[0] for _, values in self._blocks(key))
+        self.file.add_rows(tensor, (stored["value"] for stored in made))
 
-    def _blocks(self, key: str) -> Iterator[tuple[int, int, Floats]]:
+    def _blocks(self, key: str) -> Iterator[tuple[int, Floats]]:
         rows = self.weights.shapes[key][0]
         for start in range(0, rows, BLOCK_ROWS):
-            stop = min(rows, start + BLOCK_ROWS)
-            yield start, stop, self.weights.rows(key, start, stop)
+            yield start, self.weights.rows(key, start, min(rows, start + BLOCK_ROWS))
 
     def _head(self, hidden: list[Tensor], exact: list[Tensor]) -> Judge:
         """The output layer, some rows of the vocabulary at a time."""
-        tensors = self.waiting.pop(_HEAD)
-        (columns,) = _groups(tensors)
-        judge, whole = Judge(), {}
+        (columns,) = _groups(self.waiting.pop(_HEAD))
+        judge = Judge()
         scale = self.scales.activation(_HEAD)
-        ours = torch.cat(hidden) if hidden else None
+        ours, theirs = (torch.cat(states) if states else None for states in (hidden, exact))
         if ours is not None and scale is not None:
             ours = (ours / scale).round().clamp(-INT8, INT8) * scale
-        for start, stop, values in self._blocks(_HEAD):
-            made, stored = _encoded(columns, values)
-            for tensor in columns:
-                role = note(tensor)[1]
-                if role not in whole:
-                    whole[role] = np.empty(tensor.dims, made[role].dtype)
-                whole[role][..., start:stop] = made[role]
-            if ours is not None:
-                judge.add(
-                    glm_layers.head_logits(torch.cat(exact), values),
-                    glm_layers.head_logits(ours, stored.T),
-                    start,
-                )
-        for tensor in columns:
-            self._store(tensor, whole.pop(note(tensor)[1]))
+        with self.file.by_columns(columns) as places:
+            for start, values in self._blocks(_HEAD):
+                made, stored = _encoded(columns, values)
+                for tensor, place in zip(columns, places, strict=True):
+                    place.put(start, made[note(tensor)[1]])
+                if ours is not None and theirs is not None:
+                    judge.add(
+                        glm_layers.head_logits(theirs, values),
+                        glm_layers.head_logits(ours, stored.T),
+                        start,
+                    )
         return judge
 
 

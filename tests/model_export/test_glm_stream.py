@@ -17,6 +17,7 @@ from model_export.families.glm import Glm, GlmConfig, causal_mask
 from model_export.families.glm_stream import Plan, export_streamed
 from model_export.onnx_graph import ExportError
 from model_export.parts import unpacked
+from tests.support.glm_checkpoint import InMemory
 
 CFG = GlmConfig(vocab=640, dim=128, layers=1, heads=4, kv_heads=2, head_dim=64, ffn=256, max_len=64)
 
@@ -24,20 +25,6 @@ CFG = GlmConfig(vocab=640, dim=128, layers=1, heads=4, kv_heads=2, head_dim=64, 
 RTX = importlib.util.find_spec("tensorrt_rtx") is not None
 PROFILE = {"T": (1, 1, 16), "P": (0, 16, 48), "R": (1, 1, 16)}
 pytestmark = [pytest.mark.rtx, pytest.mark.slow]
-
-
-class InMemory:
-    """A ``Glm``'s weights, read as a checkpoint's are."""
-
-    def __init__(self, model):
-        self.state = {name: tensor.detach().numpy() for name, tensor in model.state_dict().items()}
-        self.shapes = {name: values.shape for name, values in self.state.items()}
-
-    def read(self, name):
-        return self.state[name].copy()
-
-    def rows(self, name, start, stop):
-        return self.state[name][start:stop].copy()
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +95,14 @@ def test_the_graph_answers_as_it_was_judged_to(tmp_path, model, plan, least_db):
     if RTX:
         part = unpacked("lm", done.graph, done.precision, PROFILE)
         assert len(build(importlib.import_module("tensorrt_rtx"), part, sm=86).plan) > 1000
+
+
+def test_an_embedding_beyond_half_floats_is_refused(tmp_path, model):
+    weights = InMemory(model)
+    weights.state["word_embeddings.weight"] = np.full((CFG.vocab, CFG.dim), 7e4, np.float32)
+    with pytest.raises(ExportError, match=r"word_embeddings.*beyond fp16"):
+        export_streamed(CFG, weights, [], Plan("fp16"), tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_int8_needs_speech_and_smoothing_needs_int8(tmp_path, model):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,7 +13,7 @@ from model_export.gates import Gate, GateFailed
 from model_export.onnx_graph import ExportError
 from model_export.pack import pack
 from model_export.quantize import quantize
-from model_export.workplace import Made, Workplace
+from model_export.workplace import ROOMS, Made, Workplace, made_by
 from tests.device import graphs
 
 
@@ -55,6 +58,27 @@ def test_anything_else_is_made_anew(tmp_path, damage):
     assert make.calls == 2
     assert again.model.exists()
     assert [path.name for path in place.root.iterdir()] == ["lm"]
+
+
+def test_a_part_of_an_older_exporter_is_made_anew(tmp_path):
+    make = Maker()
+    Workplace(tmp_path / "bundle", "Linnet of yesterday").part("lm", "checkpoint 1", make)
+    _, kept = Workplace(tmp_path / "bundle").part("lm", "checkpoint 1", make)
+    assert not kept
+    _, kept = Workplace(tmp_path / "bundle").part("lm", "checkpoint 1", make)
+    assert kept
+    assert make.calls == 2
+
+
+def test_an_exporter_with_another_recipe_is_another_exporter(tmp_path):
+    for room in ROOMS:
+        source = Path(__file__).parents[2] / room
+        shutil.copytree(source, tmp_path / room, ignore=shutil.ignore_patterns("weights"))
+    before = made_by(tmp_path)
+    assert before == made_by()
+    recipes = tmp_path / "model_export/families/glm_4_voice/export.py"
+    recipes.write_text(recipes.read_text().replace('"agreement", 0.90', '"agreement", 0.95'))
+    assert made_by(tmp_path) != before
 
 
 def test_a_part_that_fails_leaves_no_finished_part(tmp_path):

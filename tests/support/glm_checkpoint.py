@@ -36,3 +36,17 @@ LM = PublishedConfig(
 def write_checkpoints(root: Path) -> Folders:
     """All three folders; the vocabulary is as large as the published one."""
     return write_folders(root, WHISPER, LM, SIZES)
+
+
+class InMemory:
+    """A ``Glm``'s weights, read as a checkpoint's are."""
+
+    def __init__(self, model):
+        self.state = {name: tensor.detach().numpy() for name, tensor in model.state_dict().items()}
+        self.shapes = {name: values.shape for name, values in self.state.items()}
+
+    def read(self, name):
+        return self.state[name].copy()
+
+    def rows(self, name, start, stop):
+        return self.state[name][start:stop].copy()

@@ -26,6 +26,7 @@ from model_export.families.glm_4_voice.speech import Floats, Heard
 from model_export.families.glm_4_voice.tokenizer_graph import export_tokenizer
 from model_export.families.glm_stream import HeadKind, Plan, Wanted, export_streamed
 from model_export.gates import Gate
+from model_export.memory import empty, give_back, keep_large_blocks_apart
 from model_export.pack import pack
 from model_export.parts import Form, Recipe, make_part
 from model_export.workplace import Made, Workplace
@@ -107,6 +108,7 @@ def export(
     Raises:
         ExportError: a gate, the lint or a checkpoint; finished parts stay for the next try.
     """
+    keep_large_blocks_apart()
     job = _Job(published, Heard(speech), wishes, said)
     place = Workplace(out)
     made: dict[str, Made] = {}
@@ -115,6 +117,7 @@ def export(
         made[name], kept = place.part(name, job.made_of(name), job.maker(name))
         if kept:
             said(f"[{number}/{len(PARTS)}] {name}: finished before, kept")
+        give_back()
     wav, tested = self_test(made["tokenizer"], speech[0], place.root)
     files = {"vocabulary": published.vocabulary, "self_test": wav}
     if published.licence is not None:
@@ -163,11 +166,18 @@ class _Job:
         return self.heard
 
     def _part(
-        self, name: str, folder: Path, export: Callable[[Path], None], feeds: list[feeds_of.Feed]
+        self,
+        name: str,
+        folder: Path,
+        export: Callable[[Path], None],
+        heard: Heard,
+        feeds: Callable[[Heard], list[feeds_of.Feed]],
     ) -> Made:
+        calibration, judged = heard.split()
+        seen = feeds(calibration)
         return make_part(
-            name, folder, export, FORMS[self.wishes.precision][name], RECIPES[name], feeds,
-            bar=self.wishes.bars.get(name),
+            name, folder, export, FORMS[self.wishes.precision][name], RECIPES[name], seen,
+            judged=seen if judged is calibration else feeds(judged), bar=self.wishes.bars.get(name),
         )  # fmt: skip
 
     def _tokenizer(self, folder: Path) -> Made:
@@ -175,8 +185,12 @@ class _Job:
         path = folder / "float.onnx"
         export_tokenizer(model, path)
         profile, block = RECIPES["tokenizer"].profile, model.cfg.block_mels
-        feeds = feeds_of.tokenizer_feeds(path, profile, self.heard, block)
-        return self._part("tokenizer", folder, lambda to: _rename(path, to), feeds)
+        empty(model)
+
+        def feeds(heard: Heard) -> list[feeds_of.Feed]:
+            return feeds_of.tokenizer_feeds(path, profile, heard, block)
+
+        return self._part("tokenizer", folder, lambda to: _rename(path, to), self.heard, feeds)
 
     def _lm(self, folder: Path) -> Made:
         plan = Plan(self.wishes.precision, self.wishes.head, self.wishes.smooth)
@@ -194,39 +208,37 @@ class _Job:
 
     def _flow_encoder(self, folder: Path) -> Made:
         flow = self.published.flow()
-        feeds = feeds_of.encoder_feeds(flow, self._listened())
-        return self._part(
-            "flow_encoder", folder, partial(decoder_graphs.export_flow_encoder, flow), feeds
-        )
+        export = partial(decoder_graphs.export_flow_encoder, flow)
+        feeds = partial(feeds_of.encoder_feeds, flow)
+        return self._part("flow_encoder", folder, export, self._listened(), feeds)
 
     def _flow_regulator(self, folder: Path) -> Made:
-        flow = self.published.flow()
-        return self._part(
-            "flow_regulator", folder, partial(decoder_graphs.export_flow_regulator, flow), []
-        )
+        export = partial(decoder_graphs.export_flow_regulator, self.published.flow())
+        return self._part("flow_regulator", folder, export, self.heard, _none)
 
     def _flow_estimator(self, folder: Path) -> Made:
         flow = self.published.flow()
-        feeds = feeds_of.estimator_feeds(flow, self._listened())
-        return self._part(
-            "flow_estimator", folder, partial(decoder_graphs.export_flow_estimator, flow), feeds
-        )
+        export = partial(decoder_graphs.export_flow_estimator, flow)
+        feeds = partial(feeds_of.estimator_feeds, flow)
+        return self._part("flow_estimator", folder, export, self._listened(), feeds)
 
     def _hift_pitch(self, folder: Path) -> Made:
-        hift = self.published.hift()
-        export = partial(decoder_graphs.export_hift_pitch, hift)
-        return self._part("hift_pitch", folder, export, [])
+        export = partial(decoder_graphs.export_hift_pitch, self.published.hift())
+        return self._part("hift_pitch", folder, export, self.heard, _none)
 
     def _hift_decode(self, folder: Path) -> Made:
-        hift = self.published.hift()
-        feeds = feeds_of.vocoder_feeds(self.published.flow(), self._listened())
-        return self._part(
-            "hift_decode", folder, partial(decoder_graphs.export_hift_decode, hift), feeds
-        )
+        export = partial(decoder_graphs.export_hift_decode, self.published.hift())
+        feeds = partial(feeds_of.vocoder_feeds, self.published.flow())
+        return self._part("hift_decode", folder, export, self._listened(), feeds)
 
 
 def _rename(path: Path, to: Path) -> None:
     path.rename(to)
+
+
+def _none(heard: Heard) -> list[feeds_of.Feed]:
+    """For a part that is stored as it is."""
+    return []
 
 
 def _head(

@@ -19,6 +19,7 @@ from model_export.checkpoints.ranks import SPECIALS
 from model_export.families.glm_4_voice.flow import Flow
 from model_export.families.glm_4_voice.tokenizer import Tokenizer
 from model_export.parts import unpacked
+from model_export.samples import held_out
 from model_export.workplace import Profile
 
 Floats = npt.NDArray[np.float32]
@@ -40,6 +41,17 @@ class Heard:
             for pcm in self.pcm:
                 mel = torch.from_numpy(log_mel(pcm[:PIECE]))
                 self.codes.append(tokenizer(mel[None])[0].tolist())
+
+    def split(self) -> tuple[Heard, Heard]:
+        """Those to calibrate on and those to be judged by: itself twice, where they are few."""
+        both = held_out(len(self.pcm))
+        if both[0] == both[1]:
+            return self, self
+        calibration, judged = (
+            Heard([self.pcm[n] for n in numbers], [self.codes[n] for n in numbers if self.codes])
+            for numbers in both
+        )
+        return calibration, judged
 
     def prompts(self) -> list[list[int]]:
         """Each utterance as the language model reads it."""
