@@ -16,7 +16,9 @@ from model_export.onnx_graph import ExportError, load
 from model_export.pack import PartSource, pack
 from model_export.quantize import quantize
 from model_export.variants import dequantised, variant, variants
+from services.cli import main
 from tests.device import graphs
+from tests.support.glm_bundle import tiny_glm
 
 needs_rtx = pytest.mark.skipif(
     importlib.util.find_spec("tensorrt_rtx") is None, reason="tensorrt-rtx is not installed"
@@ -97,6 +99,23 @@ def test_one_part_that_does_not_build_fails_the_command(tmp_path, capsys):
     bundle = pack(tmp_path / "bundle", graphs.head(), {"lm": PartSource(path, "fp32")}, {})
     assert not engine_build.run(arguments(precision=["fp16"], json=False), bundle)
     assert "FAILED  the profile lacks a size: the dim 'T'" in capsys.readouterr().out
+
+
+@needs_rtx
+@pytest.mark.rtx
+def test_a_random_bundle_builds_by_the_command(capsys):
+    """The small parts: that every part has its profile is told by test_glm_profiles."""
+    parts = ("lm", "flow_regulator", "hift_pitch")
+    asked = ["engine", "build", "--target", "sm86", "--all", "--bundle", str(tiny_glm().root)]
+    asked += ["--tensorrt", "tensorrt_rtx", "--json"]
+    assert main([*asked, *(word for part in parts for word in ("--part", part))]) == 0
+    rows = json.loads(capsys.readouterr().out)["parts"]
+    assert [(row["part"], row["wanted"]) for row in rows if not row["error"]] == [
+        ("lm", "fp16"), ("lm", "int8"), ("lm", "int4"),
+        ("flow_regulator", "fp16"), ("flow_regulator", "int8"),
+        ("hift_pitch", "fp16"), ("hift_pitch", "int8"),
+    ]  # fmt: skip
+    assert rows[2]["layers"]["INT4"]
 
 
 def test_what_cannot_be_asked_for(bundle):

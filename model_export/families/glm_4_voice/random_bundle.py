@@ -24,6 +24,7 @@ from model_export.families.glm_4_voice.estimator import EstimatorConfig
 from model_export.families.glm_4_voice.flow import Flow, FlowConfig
 from model_export.families.glm_4_voice.flow_encoder import FlowEncoderConfig
 from model_export.families.glm_4_voice.hift import Hift, HiftConfig
+from model_export.families.glm_4_voice.profiles import PROFILES, lm_profile
 from model_export.families.glm_4_voice.self_test import self_test
 from model_export.families.glm_4_voice.tokenizer import Tokenizer, TokenizerConfig
 from model_export.families.glm_4_voice.tokenizer_graph import export_tokenizer
@@ -63,7 +64,8 @@ def _vocab(codes: int) -> int:
 SIZES = {
     "tiny": Size(
         TokenizerConfig(dim=32, heads=2, ffn=48, layers=2, codes=64),
-        GlmConfig(_vocab(64), dim=32, layers=2, heads=2, head_dim=16, ffn=48, max_len=2048),
+        # Int4 groups 128 values.
+        GlmConfig(_vocab(64), dim=128, layers=2, heads=2, head_dim=64, ffn=128, max_len=2048),
         FlowConfig(
             codes=64,
             encoder=FlowEncoderConfig(dim=32, heads=2, ffn=48, layers=2),
@@ -108,9 +110,10 @@ def build(out: Path, size: Size, seed: int = 1, *, replace: bool = False) -> Bun
         ranks = work / "ranks.tiktoken"
         pieces = (base64.b64encode(bytes([n])).decode() for n in range(RANKS))
         ranks.write_text("".join(f"{piece} {n}\n" for n, piece in enumerate(pieces)))
-        parts = {name: PartSource(work / f"{name}.onnx", "fp32") for name in PARTS}
+        profiles = {**PROFILES, "lm": lm_profile(size.lm.max_len)}
+        parts = {n: PartSource(work / f"{n}.onnx", "fp32", profiles[n]) for n in PARTS}
         noise = 0.1 * np.random.default_rng(seed).standard_normal(5 * 16_000)
-        made = Made(work / "tokenizer.onnx", "fp32", {})
+        made = Made(work / "tokenizer.onnx", "fp32", PROFILES["tokenizer"])
         wav, tested = self_test(made, noise.astype(np.float32), work)
         files = {"vocabulary": ranks, "self_test": wav}
         return pack(out, _head(size, tested), parts, files, replace=replace)
