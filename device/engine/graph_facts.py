@@ -58,10 +58,11 @@ def bytes_read(path: Path) -> int:
         if node.op_type == "Gather":
             maker = makers.get(node.input[0])
             tables |= {node.input[0], *(maker.input[:1] if maker is not None else ())}
-    return sum(_size(item) for item in graph.initializer if item.name not in tables)
+    return sum(tensor_bytes(item) for item in graph.initializer if item.name not in tables)
 
 
-def _size(tensor: onnx.TensorProto) -> int:
+def tensor_bytes(tensor: onnx.TensorProto) -> int:
+    """Of its values, wherever they lie."""
     from onnx import TensorProto
 
     count = 1
