@@ -20,10 +20,12 @@ from device.engine.onnx_cpu import OnnxCpuEngine
 from device.engine.tensorrt_build import build
 from device.speech.glm_frames import frames_of
 from model_export.checkpoints.errors import CheckpointError
+from model_export.checkpoints.synthetic import write_random_shards
 from model_export.commands.export import run
 from model_export.families.glm import Glm, causal_mask
 from model_export.families.glm_4_voice.export import PARTS
 from model_export.families.glm_4_voice.files import open_published
+from model_export.families.glm_4_voice.lm_checkpoint import published_layout
 from model_export.families.glm_4_voice.synthetic import Folders, write_vocabulary
 from model_export.gates import GateFailed
 from model_export.variants import variant
@@ -33,7 +35,7 @@ from services.language.homeview import HomeView
 from services.language.schedule import InterleaveSchedule
 from services.voice.families.base import AudioDelta, TextDelta, TurnEnd
 from services.voice.families.glm_4_voice import Glm4Voice
-from tests.support.glm_checkpoint import CODES, SIZES, write_checkpoints
+from tests.support.glm_checkpoint import CODES, LM, SIZES, write_checkpoints
 
 pytestmark = pytest.mark.slow
 
@@ -280,6 +282,19 @@ def test_a_damaged_checkpoint_is_refused_and_leaves_nothing(folders, tmp_path, d
     with pytest.raises(CheckpointError, match=complaint):
         exported(Folders(**places), tmp_path / "speech", tmp_path / "bundle", {})
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_networks_that_do_not_belong_together_are_refused(folders, tmp_path):
+    lm = tmp_path / "lm"
+    small = LM.model_copy(update={"padded_vocab_size": 1024, "num_layers": 1})
+    write_random_shards(lm, published_layout(small.glm()), 1)
+    (lm / "config.json").write_text(small.model_dump_json())
+    write_vocabulary(lm)
+    sizes = replace(SIZES, flow=replace(SIZES.flow, codes=1024))
+    with pytest.raises(CheckpointError) as caught:
+        open_published(folders.tokenizer, lm, folders.decoder, sizes)
+    assert "tokenizer: has 512 codes, and flow.pt 1024" in str(caught.value)
+    assert "lm: has 1024 ids; the published vocabulary has 168737" in str(caught.value)
 
 
 def test_all_faults_of_all_folders_are_said_at_once(folders, tmp_path):

@@ -165,6 +165,9 @@ def test_the_audio_head_holds_the_audio_ids_and_the_tokens_that_end_a_turn() -> 
 def test_a_config_of_another_architecture_is_refused() -> None:
     given = PUBLISHED.model_dump()
     assert PublishedConfig.model_validate(given | {"torch_dtype": "bfloat16"}) == PUBLISHED
-    for key, value in [("add_bias_linear", True), ("original_rope", False), ("num_layers", "40")]:
+    for key, value in [
+        ("add_bias_linear", True), ("original_rope", False), ("num_layers", "40"),
+        ("num_attention_heads", 31),
+    ]:  # fmt: skip
         with pytest.raises(ValidationError, match=key):
             PublishedConfig.model_validate(given | {key: value})
