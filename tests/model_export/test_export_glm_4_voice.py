@@ -111,6 +111,12 @@ def test_every_part_is_there_in_its_precision(bundle):
     assert bundle.file("lm.lm.weights").stat().st_size > 168_960 * 128
 
 
+def test_the_manifest_says_what_a_step_of_the_language_model_reads(bundle):
+    whole, table = bundle.file("lm.lm.weights").stat().st_size, 168_960 * 128 * 2
+    # Small constants lie in the graph, and large ones begin at a page.
+    assert bundle.manifest.config["lm_step_bytes"] == pytest.approx(whole - table, rel=0.02)
+
+
 def test_parts_that_were_finished_are_kept(bundle, said):
     kept = [line for line in said if line.endswith("finished before, kept")]
     assert len(kept) == len(PARTS) - 1

@@ -15,6 +15,8 @@ from functools import partial
 from pathlib import Path
 
 from device.bundle import Bundle, Hardware, ManifestHead, Schedule, SelfTest
+from device.engine.graph_facts import bytes_read
+from device.manifest import STEP_BYTES
 from model_export import gates, lint
 from model_export.checkpoints.ranks import SPECIALS
 from model_export.families.glm_4_voice import decoder_graphs
@@ -255,6 +257,7 @@ def _head(
             "codes": published.tokenizer_config.codes,
             "audio_offset": SPECIALS["<|audio_0|>"],
             "lm_max_len": cfg.max_len,
+            STEP_BYTES: bytes_read(made["lm"].model),
             "lm_head": wishes.head if wishes.precision == "int4" else wishes.precision,
         },
     )
