@@ -21,7 +21,8 @@ from types import ModuleType
 
 from device.bundle import Bundle, BundlePart
 from device.engine.tensorrt_build import EngineBuildError, build
-from model_export.onnx_graph import ExportError
+from model_export import lint
+from model_export.onnx_graph import ExportError, load
 from model_export.variants import WANTED, Underivable, Wanted, stored_bytes, variant, variants
 
 MODULES = ("tensorrt", "tensorrt_rtx")
@@ -37,7 +38,8 @@ class TensorRtMissing(ExportError):
 class Row:
     """One build: what it was, what came of it. ``error`` is empty when it built.
 
-    ``skipped`` says why a part cannot be had in a precision from what the bundle stores.
+    ``skipped`` says why a part cannot be had in a precision from what the bundle stores,
+    ``warnings`` what a GPU may do with it that is not meant.
     """
 
     part: str
@@ -51,6 +53,7 @@ class Row:
     node: str = ""
     error: str = ""
     skipped: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 def run(args: argparse.Namespace, bundle: Bundle, derive: Derive = variant) -> bool:
@@ -147,6 +150,7 @@ def build_one(
         with tempfile.TemporaryDirectory() as folder:
             part = derive(bundle.part(name), wanted, Path(folder))
             size = stored_bytes(part.path)
+            warned = tuple(str(item) for item in lint.warnings(load(part.path, weights=False)))
             built = build(trt, part, sm=sm)
     except EngineBuildError as error:
         return row("", seconds=_since(start), op=error.op, node=error.node, error=error.desc)
@@ -157,7 +161,10 @@ def build_one(
     except EncodeError:
         problem = f"{TOO_LARGE}; export a bundle with --precision {wanted}"
         return row("", seconds=_since(start), error=problem)
-    return row(part.spec.precision, dict(built.layers), size, len(built.plan), _since(start))
+    return row(
+        part.spec.precision, dict(built.layers), size, len(built.plan), _since(start),
+        warnings=warned,
+    )  # fmt: skip
 
 
 def line(row: Row) -> str:
@@ -170,7 +177,8 @@ def line(row: Row) -> str:
         return f"{head}skipped  {row.skipped}"
     layers = " ".join(f"{kind.lower()}:{count}" for kind, count in sorted(row.layers.items()))
     size = f"{row.plan_bytes / 2**20:.1f} MiB"
-    return f"{head}{row.precision:<5} {size:>10} {row.seconds:6.1f} s  {layers}"
+    told = "".join(f"\n{'':<17}{warning}" for warning in row.warnings)
+    return f"{head}{row.precision:<5} {size:>10} {row.seconds:6.1f} s  {layers}{told}"
 
 
 def _since(start: float) -> float:

@@ -14,7 +14,8 @@ import soundfile
 import soxr
 
 from device.bundle import Bundle
-from model_export.onnx_graph import ExportError
+from model_export import lint
+from model_export.onnx_graph import ExportError, load
 
 if TYPE_CHECKING:  # torch takes seconds, and a wrong word on the command line none
     from model_export.families.glm_4_voice.files import DecoderSizes
@@ -39,6 +40,9 @@ def run(args: argparse.Namespace, sizes: DecoderSizes | None = None) -> Bundle:
     progress.end()
     for name, value in sorted(bundle.manifest.evaluation.items()):
         print(f"  {name:<40} {value:g}")
+    for name in bundle.manifest.parts:
+        for warning in lint.warnings(load(bundle.part(name).path, weights=False)):
+            print(f"part {name}: {warning}", file=sys.stderr)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     size = sum(entry.bytes for entry in bundle.manifest.stored()) / 1e9
     print(f"{bundle.root}: {size:.2f} GB; the export needed at most {peak:.2f} GiB of memory")

@@ -115,6 +115,8 @@ def test_every_part_in_every_precision_builds(bundle, capsys):
     assert ("lm", "int4", "w4") in found
     assert len(found) == 5
     assert all(row["plan_bytes"] > 1000 and row["layers"] for row in facts["parts"])
+    warned = [(row["part"], row["precision"]) for row in facts["parts"] if row["warnings"]]
+    assert warned == [("vocoder", "w8")]
 
 
 @needs_rtx
