@@ -25,6 +25,7 @@ from model_export.commands.export import run
 from model_export.families.glm import Glm, causal_mask
 from model_export.families.glm_4_voice.export import PARTS
 from model_export.families.glm_4_voice.files import open_published
+from model_export.families.glm_4_voice.licence import copied, licence_files
 from model_export.families.glm_4_voice.lm_checkpoint import published_layout
 from model_export.families.glm_4_voice.synthetic import Folders, write_vocabulary
 from model_export.gates import GateFailed
@@ -126,6 +127,21 @@ def test_parts_that_were_finished_are_kept(bundle, said):
 def test_the_licence_travels_with_the_weights(bundle):
     assert "Built with glm-4" in bundle.manifest.notice
     assert bundle.file("licence").read_text() == "The licence of the weights.\n"
+    names = {entry.file for key, entry in bundle.manifest.files.items() if "licence" in key}
+    assert names == {"LICENSE.lm", "LICENSE.tokenizer"}
+
+
+def test_licences_of_all_folders_are_found_and_none_is_lost(tmp_path):
+    folders = {role: tmp_path / role for role in ("lm", "tokenizer", "decoder")}
+    for role, folder in folders.items():
+        folder.mkdir()
+        (folder / "LICENSE").write_text(role)
+    (folders["decoder"] / "Notice.txt").write_text("more")
+    (folders["lm"] / "LICENSE-old").mkdir()
+    (tmp_path / "place").mkdir()
+    made = copied(licence_files(folders), tmp_path / "place")
+    assert [path.read_text() for path in made.values()] == ["lm", "tokenizer", "decoder", "more"]
+    assert list(made) == ["licence", "licence.2", "licence.3", "licence.4"]
 
 
 def test_figures_stand_beside_their_bars(bundle):

@@ -22,7 +22,7 @@ from model_export.checkpoints.ranks import SPECIALS
 from model_export.families.glm_4_voice import decoder_graphs
 from model_export.families.glm_4_voice import speech as feeds_of
 from model_export.families.glm_4_voice.files import Published
-from model_export.families.glm_4_voice.licence import LICENCE, NOTICE
+from model_export.families.glm_4_voice.licence import LICENCE, NOTICE, copied
 from model_export.families.glm_4_voice.profiles import PROFILES, lm_profile
 from model_export.families.glm_4_voice.self_test import self_test
 from model_export.families.glm_4_voice.speech import Floats, Heard
@@ -120,8 +120,7 @@ def export(
             said(f"[{number}/{len(PARTS)}] {name}: finished before, kept")
     wav, tested = self_test(made["tokenizer"], speech[0], place.root)
     files = {"vocabulary": published.vocabulary, "self_test": wav}
-    if published.licence is not None:
-        files["licence"] = published.licence
+    files |= copied(published.licences, place.root)
     parts = {name: item.source() for name, item in made.items()}
     head = _head(published, made, wishes, tested)
     bundle = pack(out, head, parts, files, link=True)

@@ -7,7 +7,7 @@ decoder's (``flow.pt``, ``hift.pt``), which has no configuration to read: its si
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -26,6 +26,7 @@ from model_export.checkpoints.safetensors import SafetensorsCheckpoint
 from model_export.families.glm import GlmConfig
 from model_export.families.glm_4_voice.flow import Flow, FlowConfig
 from model_export.families.glm_4_voice.hift import Hift, HiftConfig
+from model_export.families.glm_4_voice.licence import licence_files
 from model_export.families.glm_4_voice.lm import AUDIO_IDS
 from model_export.families.glm_4_voice.lm_checkpoint import open_lm
 from model_export.families.glm_4_voice.published import (
@@ -103,7 +104,8 @@ class Published:
     flow_weights: Checkpoint
     hift_weights: Checkpoint
     vocabulary: Path
-    licence: Path | None
+    licences: Mapping[str, Path]
+    """Licence files by the name that each will have in a bundle."""
     files: tuple[Path, ...]
 
     def tokenizer(self) -> Tokenizer:
@@ -139,11 +141,10 @@ def open_published(
     if hearing is None or speaking is None or flow is None or hift is None or faults:
         raise CheckpointError("\n".join(faults))
     places = (lm, tokenizer, decoder)
-    licences = [path for folder in places for path in sorted(folder.glob("LICENSE*"))]
+    licences = licence_files({"lm": lm, "tokenizer": tokenizer, "decoder": decoder})
     files = [path for folder in places for path in sorted(folder.iterdir()) if path.is_file()]
-    licence = licences[0] if licences else None
     vocabulary = lm / "tokenizer.model"
-    return Published(*hearing, *speaking, sizes, flow, hift, vocabulary, licence, tuple(files))
+    return Published(*hearing, *speaking, sizes, flow, hift, vocabulary, licences, tuple(files))
 
 
 Opened = TypeVar("Opened")
