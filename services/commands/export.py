@@ -23,7 +23,14 @@ GATED = {
 _NEEDED = {"glm-4-voice": ("tokenizer", "lm", "decoder"), "linnet-mini": ("weights",)}
 
 
+MEMORY = """\
+GLM-4-Voice takes memory of at most 2.5 times the largest shard of its language model (12.5 GB for
+shards of 5 GB, nominal), and disk for the checkpoints (21 GB) and a bundle of 8 to 20 GB. See
+docs/export.md."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = f"{parser.description}\n\n{MEMORY}"
     parser.add_argument("family", choices=tuple(_NEEDED))
     parser.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="where it goes")
     parser.add_argument("--precision", choices=("fp16", "int8", "int4"), default="int8")
