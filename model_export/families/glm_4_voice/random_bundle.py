@@ -69,9 +69,9 @@ SIZES = {
         FlowConfig(
             codes=64,
             encoder=FlowEncoderConfig(dim=32, heads=2, ffn=48, layers=2),
-            estimator=EstimatorConfig(dim=16, heads=1, head_dim=16, transformers=1, middle=1),
+            estimator=EstimatorConfig(dim=16, heads=2, head_dim=16, transformers=1, middle=1),
         ),
-        HiftConfig(dim=16, pitch_dim=16),
+        HiftConfig(dim=16, pitch_dim=24),
     ),
     # Widths of the published model divided by about five (the language model's by eight), depths
     # by two: seconds on a processor, and bound by arithmetic as the real one is.
@@ -88,33 +88,54 @@ SIZES = {
 }
 
 
-def build(out: Path, size: Size, seed: int = 1, *, replace: bool = False) -> Bundle:
-    """Export every part and pack it; the same seed gives the same weights."""
+@dataclass(frozen=True)
+class Networks:
+    """The four networks that the graphs are made of."""
+
+    tokenizer: Tokenizer
+    lm: Glm
+    flow: Flow
+    hift: Hift
+
+
+def networks(size: Size, seed: int = 1) -> Networks:
+    """Random weights, the same for the same seed, none of which is where it does nothing."""
     torch.manual_seed(seed)
-    hift = Hift(size.hift)
+    hift, tokenizer = Hift(size.hift).eval(), Tokenizer(size.tokenizer).eval()
     with torch.no_grad():  # some frames voiced, some not
         hift.f0_predictor.classifier.weight.mul_(600.0)
-    tokenizer = Tokenizer(size.tokenizer)
     # Near enough that sounds of different kinds have different codes.
     nn.init.normal_(tokenizer.codebook.weight, std=0.3)
+    made = Networks(tokenizer, Glm(size.lm).eval(), Flow(size.flow).eval(), hift)
+    for name, parameter in made.flow.named_parameters():
+        if "pos_bias" in name:
+            nn.init.normal_(parameter, std=0.3)
+    for name, parameter in made.lm.named_parameters():
+        if "layernorm" in name:
+            nn.init.normal_(parameter, mean=1.0, std=0.2)
+    return made
+
+
+def build(out: Path, size: Size, seed: int = 1, *, replace: bool = False) -> Bundle:
+    """Export every part and pack it; the same seed gives the same weights."""
+    made = networks(size, seed)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        flow = Flow(size.flow).eval()
-        export_tokenizer(tokenizer.eval(), work / "tokenizer.onnx")
-        export_glm(Glm(size.lm).eval(), work / "lm.onnx")
-        decoder.export_flow_encoder(flow, work / "flow_encoder.onnx")
-        decoder.export_flow_regulator(flow, work / "flow_regulator.onnx")
-        decoder.export_flow_estimator(flow, work / "flow_estimator.onnx")
-        decoder.export_hift_pitch(hift.eval(), work / "hift_pitch.onnx")
-        decoder.export_hift_decode(hift.eval(), work / "hift_decode.onnx")
+        export_tokenizer(made.tokenizer, work / "tokenizer.onnx")
+        export_glm(made.lm, work / "lm.onnx")
+        decoder.export_flow_encoder(made.flow, work / "flow_encoder.onnx")
+        decoder.export_flow_regulator(made.flow, work / "flow_regulator.onnx")
+        decoder.export_flow_estimator(made.flow, work / "flow_estimator.onnx")
+        decoder.export_hift_pitch(made.hift, work / "hift_pitch.onnx")
+        decoder.export_hift_decode(made.hift, work / "hift_decode.onnx")
         ranks = work / "ranks.tiktoken"
         pieces = (base64.b64encode(bytes([n])).decode() for n in range(RANKS))
         ranks.write_text("".join(f"{piece} {n}\n" for n, piece in enumerate(pieces)))
         profiles = {**PROFILES, "lm": lm_profile(size.lm.max_len)}
         parts = {n: PartSource(work / f"{n}.onnx", "fp32", profiles[n]) for n in PARTS}
         noise = 0.1 * np.random.default_rng(seed).standard_normal(5 * 16_000)
-        made = Made(work / "tokenizer.onnx", "fp32", PROFILES["tokenizer"])
-        wav, tested = self_test(made, noise.astype(np.float32), work)
+        heard = Made(work / "tokenizer.onnx", "fp32", PROFILES["tokenizer"])
+        wav, tested = self_test(heard, noise.astype(np.float32), work)
         files = {"vocabulary": ranks, "self_test": wav}
         return pack(out, _head(size, tested), parts, files, replace=replace)
 
