@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -84,25 +87,35 @@ def test_its_codes_are_those_of_whisper_layers(model: Tokenizer, samples: int) -
     assert torch.equal(got, of_whisper_layers(model, mel, samples))
 
 
-def test_streamed_codes_are_those_of_the_whole_piece_at_every_length(model: Tokenizer) -> None:
+@torch.no_grad()
+def streams_as_whole(model: Tokenizer, lengths: Iterable[int]) -> None:
     """A shorter piece is the start of a longer one up to its last block, so one stream serves."""
-    mel = mel_of(3000)
-    seen: set[int] = set()
-    for frames in range(8, 3001, 8):
-        with torch.no_grad():
-            whole = model(mel[:, :frames])
-        start = (frames - 1) // SMALL.block_mels * SMALL.block_mels
-        if start not in seen:  # the state before the last block, made once a block
-            seen.add(start)
-            state, before = model.start(), []
-            for at in range(0, start, SMALL.block_mels):
-                with torch.no_grad():
-                    got, state = model.step(mel[:, at : at + SMALL.block_mels], state)
-                before.append(got)
-        with torch.no_grad():
-            last, _ = model.step(mel[:, start:frames], state)
-        assert torch.equal(torch.cat([*before, last], dim=1), whole), frames
-    assert len(seen) == 8
+    block = model.cfg.block_mels
+    mel, stops = mel_of(2 * model.cfg.positions), list(lengths)
+    states, before = [model.start()], list[torch.Tensor]()
+    for at in range(0, max(stops) - block, block):  # the states before each block
+        got, state = model.step(mel[:, at : at + block], states[-1])
+        states.append(state)
+        before.append(got)
+    for frames in stops:
+        index = (frames - 1) // block
+        last, _ = model.step(mel[:, index * block : frames], states[index])
+        streamed = torch.cat([*before[:index], last], dim=1)
+        assert torch.equal(streamed, model(mel[:, :frames])), frames
+
+
+def test_streamed_codes_are_those_of_the_whole_piece_at_every_length() -> None:
+    """Blocks and pieces a tenth as long, for a piece has many lengths."""
+    torch.manual_seed(4)
+    model = Tokenizer(replace(SMALL, block=20, positions=150)).eval()
+    torch.nn.init.normal_(model.embed_positions.weight, std=0.3)
+    torch.nn.init.normal_(model.codebook.weight, std=0.3)
+    streams_as_whole(model, range(8, 301, 8))
+
+
+def test_streamed_codes_are_those_of_the_whole_piece_around_every_block(model: Tokenizer) -> None:
+    ends = range(400, 3001, 400)
+    streams_as_whole(model, [8, *(end + more for end in ends for more in (-8, 0, 8)), 3000])
 
 
 @pytest.mark.parametrize("samples", [1, 1279, 64_001, 300_123])
