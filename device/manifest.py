@@ -26,6 +26,8 @@ MANIFEST_NAME = "manifest.json"
 MAX_MANIFEST_BYTES = 2**20
 MAX_FILE_BYTES = 2**35  # 32 GiB: a 9B checkpoint in fp16 is 18 GB
 MAX_FILES = 256
+STEP_BYTES = "lm_step_bytes"
+"""Key of ``config``: bytes of weights that a step of the language model reads, where it is said."""
 _EXPORT = "export the bundle again"
 
 _PATH_PIECE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+\-]{0,127}")

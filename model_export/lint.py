@@ -7,7 +7,7 @@ are TensorRT's explicit-quantisation rules plus those that ONNX Runtime adds at 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,6 +89,40 @@ def lint(
     findings += _interface(model, spec)
     findings += _validity(model, path)
     return findings
+
+
+def warnings(model: onnx.ModelProto) -> list[Finding]:
+    """What may be shipped and may not do on TensorRT what it does elsewhere."""
+    graph = model.graph
+    constants, users = Constants(graph), readers(graph)
+    makers = {name: node for node in graph.node for name in node.output}
+    alone = [
+        node_label(user)
+        for node in graph.node
+        if node.op_type == "DequantizeLinear" and _is_int8(constants, node.input[0])
+        for user in users.get(node.output[0], [])
+        if output_channel_axis(user, node.output[0], 2) is not None
+        and not _is_quantised(makers, user.input[0])
+    ]
+    if not alone:
+        return []
+    problem = (
+        "have INT8 weights and float inputs (W8); TensorRT 10.3 documents that for INT4 alone and "
+        "may fold them to float"
+    )
+    return [Finding("weight-only", f"{len(alone)} layers, the first {alone[0]}", problem)]
+
+
+def _is_int8(constants: Constants, name: str) -> bool:
+    return name in constants and constants.tensors[name].data_type == TensorProto.INT8
+
+
+def _is_quantised(makers: Mapping[str, onnx.NodeProto], name: str) -> bool:
+    """Whether a tensor comes from a DequantizeLinear, straight or through what only moves it."""
+    node = makers.get(name)
+    while node is not None and node.op_type in ("Transpose", "Reshape", "Identity", "Cast"):
+        node = makers.get(node.input[0])
+    return node is not None and node.op_type == "DequantizeLinear"
 
 
 def _validity(model: onnx.ModelProto, path: Path | None) -> Iterator[Finding]:

@@ -18,7 +18,8 @@ import onnx
 
 from device.bundle import BLOCK, MANIFEST_NAME, Bundle, Manifest, ManifestHead, Part, StoredFile
 from device.engine.contract import Precision
-from device.errors import DeviceError
+from device.errors import BadManifest, DeviceError
+from device.manifest import MAX_MANIFEST_BYTES
 from model_export import lint
 from model_export.onnx_graph import ExportError, load, tensor_specs
 
@@ -64,8 +65,7 @@ def pack(
             the manifest would be refused.
         LintError: a graph must not be shipped.
     """
-    if target.exists() and not replace:
-        raise ExportError(f"{target}: exists; choose another place or replace it")
+    check_target(target, replace=replace)
     target.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
@@ -78,6 +78,24 @@ def pack(
     finally:
         shutil.rmtree(work, ignore_errors=True)  # gone already, when all went well
     return Bundle.open(target)
+
+
+def check_target(target: Path, *, replace: bool) -> None:
+    """Refuse a place where something is that is no bundle, or is one that must stay.
+
+    Raises:
+        ExportError: with what is there.
+    """
+    if not (target.exists() or target.is_symlink()):
+        return
+    if not replace:
+        raise ExportError(f"{target}: exists; choose another place or remove it")
+    try:
+        with (target / MANIFEST_NAME).open("rb") as file:
+            Manifest.parse(file.read(MAX_MANIFEST_BYTES + 1), str(target))
+    except (OSError, BadManifest) as error:
+        problem = "exists and is no bundle, so it will not be replaced"
+        raise ExportError(f"{target}: {problem}; choose another place or remove it") from error
 
 
 def _fill(

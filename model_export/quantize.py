@@ -4,7 +4,8 @@ Three modes, all symmetric; int8 weights have one scale for each output channel:
 
 * ``w8a8``: the activation passes QuantizeLinear -> DequantizeLinear (one calibrated scale), the
   weight is stored as int8 behind a DequantizeLinear. TensorRT runs int8 tensor cores on it.
-* ``w8``: only the weight. Saves memory; ONNX Runtime fuses it to one kernel.
+* ``w8``: only the weight. Saves memory; ONNX Runtime fuses it to one kernel. TensorRT 10.3 does not
+  document it and may fold the weight to float (see ``lint.warnings``).
 * ``w4``: only the weight of MatMuls, in int4 with one scale for each 128 values of a channel. The
   one form of weight-only that TensorRT 10.3 documents. Layers whose depth is no multiple of 128
   stay in float.

@@ -16,9 +16,11 @@ from typing import Literal
 import numpy as np
 import onnx
 from onnx import NodeProto, numpy_helper
+from onnx.external_data_helper import uses_external_data
 
 from device.bundle import Bundle, BundlePart
 from device.engine.contract import Precision
+from device.engine.graph_facts import tensor_bytes
 from model_export import lint
 from model_export.half import PRODUCTS, to_half
 from model_export.onnx_graph import (
@@ -36,7 +38,13 @@ from model_export.quantize import quantize
 
 Wanted = Literal["fp16", "int8", "int4"]
 WANTED: tuple[Wanted, ...] = ("fp16", "int8", "int4")
+EXTERNAL = 1_500_000_000
+"""Bytes of weights above which they are saved beside the graph, which must stay below 2 GB."""
 LANGUAGE_MODEL = "lm"  # the one part that is bound by the bytes it reads, so the one in int4
+
+
+class Underivable(ExportError):
+    """What is stored does not hold what the wanted form needs: nothing is wrong with the part."""
 
 
 @dataclass(frozen=True)
@@ -68,21 +76,32 @@ def variants(bundle: Bundle, wanted: Sequence[Wanted] = WANTED) -> Iterator[tupl
                 yield name, precision
 
 
-def variant(part: BundlePart, wanted: Wanted, folder: Path) -> BundlePart:
+def variant(part: BundlePart, wanted: Wanted, folder: Path, external: int = EXTERNAL) -> BundlePart:
     """``part`` in another precision, written into ``folder`` and linted.
 
     A part that is stored as wanted is returned as it is.
 
+    Args:
+        part: as it is stored.
+        wanted: precision.
+        folder: where it goes.
+        external: bytes of weights above which they go into a file beside the graph.
+
     Raises:
+        Underivable: int4 stays int4.
         ExportError: it cannot be had.
         LintError: it must not be built.
+        EncodeError: protobuf's, for a graph that has more than 2 GB on the way.
     """
     if part.spec.precision in _SAME[wanted]:
         lint.check(part.path)
         return part
-    model, precision = _converted(load(part.path), part.name, wanted)
+    if part.spec.precision == "w4":
+        raise Underivable(f"is stored in int4; export a bundle with --precision {wanted}")
     path = folder / f"{part.name}-{wanted}.onnx"
-    onnx.save(model, path)
+    model, precision = _converted(load(part.path), part.name, wanted)
+    beside = weight_bytes(model) > external
+    onnx.save(model, path, save_as_external_data=beside, location=f"{path.name}.weights")
     lint.check(path)
     inputs, outputs, state = tensor_specs(model)
     spec = part.spec.model_copy(
@@ -94,6 +113,18 @@ def variant(part: BundlePart, wanted: Wanted, folder: Path) -> BundlePart:
 _SAME: Mapping[Wanted, tuple[Precision, ...]] = {
     "fp16": ("fp16",), "int8": ("w8a8", "w8"), "int4": ("w4",),
 }  # fmt: skip
+
+
+def weight_bytes(model: onnx.ModelProto) -> int:
+    """Of all constants; told without writing the model, which may be too large for that."""
+    return sum(tensor_bytes(item) for item in model.graph.initializer)
+
+
+def stored_bytes(path: Path) -> int:
+    """Of a graph's file and of the weights beside it."""
+    constants = load(path, weights=False).graph.initializer
+    beside = (item for item in constants if uses_external_data(item))
+    return path.stat().st_size + sum(tensor_bytes(item) for item in beside)
 
 
 def _converted(

@@ -46,7 +46,7 @@ def quantised_linears(path: Path) -> frozenset[str]:
 
 
 def bytes_read(path: Path) -> int:
-    """Bytes of weights that one step reads: all of them, but of an embedding only a row, ignored.
+    """Bytes of weights that one step reads: all of them, but of tables a few rows, ignored.
 
     Raises:
         ImportError: the ``onnx`` package is not installed.
@@ -55,13 +55,14 @@ def bytes_read(path: Path) -> int:
     makers = {name: node for node in graph.node for name in node.output}
     tables = set()
     for node in graph.node:
-        if node.op_type == "Gather":
+        if node.op_type in ("Gather", "GatherND"):
             maker = makers.get(node.input[0])
             tables |= {node.input[0], *(maker.input[:1] if maker is not None else ())}
-    return sum(_size(item) for item in graph.initializer if item.name not in tables)
+    return sum(tensor_bytes(item) for item in graph.initializer if item.name not in tables)
 
 
-def _size(tensor: onnx.TensorProto) -> int:
+def tensor_bytes(tensor: onnx.TensorProto) -> int:
+    """Of its values, wherever they lie."""
     from onnx import TensorProto
 
     count = 1

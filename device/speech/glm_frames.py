@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 TOKENS, FRAMES = 64, 441  # the least whole numbers of either that last equally long
 BLOCK = 10  # tokens the flow's encoder takes at a time
+REPLY = 375  # tokens of a reply at most: 30 s; longer ones begin to hiss
 HELD = 34  # frames of the newest five tokens: made again when more is known
 GUIDANCE = 0.7  # classifier-free guidance of the flow
 STEPS = 10  # of the flow's solver

@@ -20,6 +20,8 @@ Floats = npt.NDArray[np.float32]
 
 KNOWN = 14
 """Codes of a window that must have been said before, so that a block joins what it follows."""
+MOST = TOKENS - KNOWN
+"""New codes of a window."""
 OPENING = 10
 """Frames of a reply's first piece of sound, 0.12 s: while they are heard the others are decoded."""
 

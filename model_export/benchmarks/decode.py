@@ -2,8 +2,8 @@
 
 ``python -m model_export.benchmarks.decode --parameters 0.3`` writes a random GLM with int8 weights,
 decodes token by token and prints one JSON object. Bytes read are those of every weight that a token
-needs (one row of the embedding) and of the cache; bandwidth is that of copying 512 MB, each copied
-byte counted once, on as many threads.
+needs and of the cache; bandwidth is that of copying 512 MB on as many threads, read and written, as
+``linnet engine selftest`` counts it.
 """
 
 from __future__ import annotations
@@ -15,27 +15,23 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnx
-from onnx import TensorProto
 
+from device.engine.bandwidth import host_gb_s
+from device.engine.graph_facts import bytes_read
 from device.engine.onnx_cpu import OnnxCpuEngine
 from model_export.families.glm import Glm, GlmConfig
 from model_export.families.glm_stream import Plan, export_streamed
-from model_export.onnx_graph import load
 from model_export.parts import unpacked
 
 BAR = 0.6
 COPIED = 512 << 20
 WARM_UP, TOKENS, PAST = 5, 40, 64
-_BITS = {TensorProto.INT8: 8, TensorProto.FLOAT: 32, TensorProto.FLOAT16: 16, TensorProto.INT4: 4}
 
 
 def main() -> int:
@@ -88,13 +84,12 @@ def measure(cfg: GlmConfig, threads: int) -> dict[str, Any]:
     """Write the model, decode, copy."""
     with tempfile.TemporaryDirectory() as folder:
         done = export_streamed(cfg, RandomWeights.of(cfg), [], Plan("w8"), Path(folder))
-        graph = load(done.graph, weights=False)
-        weights = bytes_read(graph) + cfg.dim * 4
+        weights = bytes_read(done.graph)
         engine = OnnxCpuEngine(unpacked("lm", done.graph, "w8", {}), threads)
         seconds = decode(engine, cfg)
     cache = 2 * cfg.layers * (PAST + TOKENS // 2) * cfg.kv_heads * cfg.head_dim * 4
     rate = (weights + cache) / seconds
-    copied = copy_bandwidth(threads)
+    copied = host_gb_s(COPIED, threads=threads)
     return {
         "parameters": sum(math.prod(shape) for shape in RandomWeights.of(cfg).shapes.values()),
         "threads": threads,
@@ -102,20 +97,10 @@ def measure(cfg: GlmConfig, threads: int) -> dict[str, Any]:
         "ms_per_token": round(seconds * 1e3, 2),
         "tokens_per_second": round(1 / seconds, 1),
         "read_gb_per_second": round(rate / 1e9, 2),
-        "copy_gb_per_second": round(copied / 1e9, 2),
-        "bandwidth_ratio": round(rate / copied, 2),
+        "copy_gb_per_second": round(copied, 2),
+        "bandwidth_ratio": round(rate / 1e9 / copied, 2),
         "bar": BAR,
     }
-
-
-def bytes_read(graph: onnx.ModelProto) -> int:
-    """Stored bytes of all constants but the embedding table."""
-    tables = {node.input[0] for node in graph.graph.node if node.op_type in ("Gather", "GatherND")}
-    return sum(
-        math.prod(item.dims) * _BITS.get(item.data_type, 64) // 8
-        for item in graph.graph.initializer
-        if item.name not in tables
-    )
 
 
 def decode(engine: OnnxCpuEngine, cfg: GlmConfig) -> float:
@@ -136,21 +121,6 @@ def _step(engine: OnnxCpuEngine, state: Any, ids: Sequence[int], past: int) -> N
     rows = np.array([len(ids) - 1])
     fed = {"ids": np.array(ids), "position_ids": positions, "mask": mask, "rows": rows}
     engine.run(fed, state)
-
-
-def copy_bandwidth(threads: int) -> float:
-    """Bytes copied in a second, the median of several rounds."""
-    source = np.ones(COPIED, np.uint8)
-    target = np.empty_like(source)
-    edges = np.linspace(0, COPIED, threads + 1).astype(int)
-    pieces = [slice(a, b) for a, b in pairwise(edges)]
-    rates = []
-    with ThreadPoolExecutor(threads) as pool:
-        for _ in range(9):
-            start = time.perf_counter()
-            list(pool.map(lambda piece: np.copyto(target[piece], source[piece]), pieces))
-            rates.append(COPIED / (time.perf_counter() - start))
-    return float(np.median(rates[2:]))
 
 
 if __name__ == "__main__":

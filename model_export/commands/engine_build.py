@@ -7,23 +7,27 @@ GPU, on a machine that has none (``tensorrt-rtx``).
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib
 import json
 import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import ModuleType
 
-from device.bundle import Bundle
+from device.bundle import Bundle, BundlePart
 from device.engine.tensorrt_build import EngineBuildError, build
-from model_export.onnx_graph import ExportError
-from model_export.variants import WANTED, Wanted, variant, variants
+from model_export import lint
+from model_export.onnx_graph import ExportError, load
+from model_export.variants import WANTED, Underivable, Wanted, stored_bytes, variant, variants
 
 MODULES = ("tensorrt", "tensorrt_rtx")
+TOO_LARGE = "on its way to another precision a graph may have 2 GB with its weights"
+Derive = Callable[[BundlePart, Wanted, Path], BundlePart]
 
 
 class TensorRtMissing(ExportError):
@@ -32,7 +36,11 @@ class TensorRtMissing(ExportError):
 
 @dataclass(frozen=True)
 class Row:
-    """One build: what it was, what came of it. ``error`` is empty when it built."""
+    """One build: what it was, what came of it. ``error`` is empty when it built.
+
+    ``skipped`` says why a part cannot be had in a precision from what the bundle stores,
+    ``warnings`` what a GPU may do with it that is not meant.
+    """
 
     part: str
     wanted: Wanted
@@ -44,24 +52,28 @@ class Row:
     op: str = ""
     node: str = ""
     error: str = ""
+    skipped: str = ""
+    warnings: tuple[str, ...] = ()
 
 
-def run(args: argparse.Namespace, bundle: Bundle) -> bool:
-    """Build what ``args`` asks for, print it; True when everything built.
+def run(args: argparse.Namespace, bundle: Bundle, derive: Derive = variant) -> bool:
+    """Build what ``args`` asks for, print it; True when something built and nothing failed.
 
-    ``args`` has target, part, precision, all, tensorrt and json.
+    ``args`` has target, part, precision, all, tensorrt and json; ``derive`` is as ``variant``.
     """
     trt = tensorrt(args.tensorrt)
     sm = generation(args.target)
     rows = []
     for part, wanted in chosen(bundle, args.part, args.precision):
-        row = build_one(trt, bundle, part, wanted, sm)
+        row = build_one(trt, bundle, part, wanted, sm, derive)
         rows.append(row)
         if not args.json:
             print(line(row), flush=True)
         else:
             print(line(row), file=sys.stderr, flush=True)
-    built = all(not row.error for row in rows)
+    if not rows:
+        raise ExportError("engine build: int4 is for the language model alone; name part lm")
+    built = not any(row.error for row in rows) and not all(row.skipped for row in rows)
     if args.json:
         facts = {
             "bundle": bundle.manifest.family,
@@ -121,22 +133,38 @@ def chosen(
             yield name, wanted
 
 
-def build_one(trt: ModuleType, bundle: Bundle, name: str, wanted: Wanted, sm: int | None) -> Row:
-    """Convert, lint and build one part; a refusal becomes the row's ``error``."""
+def build_one(
+    trt: ModuleType,
+    bundle: Bundle,
+    name: str,
+    wanted: Wanted,
+    sm: int | None,
+    derive: Derive = variant,
+) -> Row:
+    """Convert, lint and build one part; a refusal becomes the row's ``error`` or ``skipped``."""
+    from google.protobuf.message import EncodeError  # type: ignore[import-untyped]
+
     start = time.monotonic()
+    row = functools.partial(Row, name, wanted)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            part = variant(bundle.part(name), wanted, Path(folder))
-            size = part.path.stat().st_size
+            part = derive(bundle.part(name), wanted, Path(folder))
+            size = stored_bytes(part.path)
+            warned = tuple(str(item) for item in lint.warnings(load(part.path, weights=False)))
             built = build(trt, part, sm=sm)
     except EngineBuildError as error:
-        return Row(name, wanted, "", seconds=_since(start), op=error.op, node=error.node,
-                   error=error.desc)  # fmt: skip
+        return row("", seconds=_since(start), op=error.op, node=error.node, error=error.desc)
+    except Underivable as reason:
+        return row("", seconds=_since(start), skipped=str(reason))
     except ExportError as error:
-        return Row(name, wanted, "", seconds=_since(start), error=str(error))
-    return Row(
-        name, wanted, part.spec.precision, dict(built.layers), size, len(built.plan), _since(start)
-    )
+        return row("", seconds=_since(start), error=str(error))
+    except EncodeError:
+        problem = f"{TOO_LARGE}; export a bundle with --precision {wanted}"
+        return row("", seconds=_since(start), error=problem)
+    return row(
+        part.spec.precision, dict(built.layers), size, len(built.plan), _since(start),
+        warnings=warned,
+    )  # fmt: skip
 
 
 def line(row: Row) -> str:
@@ -145,9 +173,12 @@ def line(row: Row) -> str:
     if row.error:
         where = f"{row.op} {row.node!r}: " if row.node or row.op else ""
         return f"{head}FAILED  {where}{row.error}"
+    if row.skipped:
+        return f"{head}skipped  {row.skipped}"
     layers = " ".join(f"{kind.lower()}:{count}" for kind, count in sorted(row.layers.items()))
     size = f"{row.plan_bytes / 2**20:.1f} MiB"
-    return f"{head}{row.precision:<5} {size:>10} {row.seconds:6.1f} s  {layers}"
+    told = "".join(f"\n{'':<17}{warning}" for warning in row.warnings)
+    return f"{head}{row.precision:<5} {size:>10} {row.seconds:6.1f} s  {layers}{told}"
 
 
 def _since(start: float) -> float:

@@ -15,7 +15,9 @@ import soundfile
 import soxr
 
 from device.bundle import Bundle
-from model_export.onnx_graph import ExportError
+from model_export import lint
+from model_export.onnx_graph import ExportError, load
+from model_export.pack import check_target
 
 if TYPE_CHECKING:  # torch takes seconds, and a wrong word on the command line none
     from model_export.families.glm_4_voice.files import DecoderSizes
@@ -23,6 +25,10 @@ if TYPE_CHECKING:  # torch takes seconds, and a wrong word on the command line n
 MAX_CLIPS, MAX_SECONDS = 48, 30
 RATE = 16_000
 BAR_WIDTH = 24
+NO_LICENCE = (
+    "None of the three folders holds a licence file, so the bundle will not either: fetch LICENSE "
+    "of the checkpoints before you pass it on."
+)
 
 
 def run(args: argparse.Namespace, sizes: DecoderSizes | None = None) -> Bundle:
@@ -33,13 +39,15 @@ def run(args: argparse.Namespace, sizes: DecoderSizes | None = None) -> Bundle:
             tokenizer, lm, decoder or weights, vocabulary.
         sizes: of GLM-4-Voice's decoder, where it is not the published one.
     """
-    if args.out.exists() and args.family != "linnet-mini":
-        raise ExportError(f"{args.out}: exists; choose another place or remove it")
+    check_target(args.out, replace=args.family == "linnet-mini")
     progress = Progress()
     bundle = _FAMILIES[args.family](args, sizes, progress)
     progress.end()
     for name, value in sorted(bundle.manifest.evaluation.items()):
         print(f"  {name:<40} {value:g}")
+    for name in bundle.manifest.parts:
+        for warning in lint.warnings(load(bundle.part(name).path, weights=False)):
+            print(f"part {name}: {warning}", file=sys.stderr)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     size = sum(entry.bytes for entry in bundle.manifest.stored()) / 1e9
     print(f"{bundle.root}: {size:.2f} GB; the export needed at most {peak:.2f} GiB of memory")
@@ -92,6 +100,8 @@ def _glm_4_voice(
     print(NOTICE, file=sys.stderr)
     wishes = Wishes(args.precision, args.head, args.smooth, bars(args.gate), args.release)
     published = open_published(args.tokenizer, args.lm, args.decoder, sizes)
+    if not published.licences:
+        print(NO_LICENCE, file=sys.stderr)
     return export(published, read_speech(args.speech), wishes, args.out, said)
 
 

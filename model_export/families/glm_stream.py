@@ -199,6 +199,11 @@ def _structure(model: onnx.ModelProto, plan: Plan, scales: _Scales) -> onnx.Mode
     return to_half(model, tables=["*word_embeddings*"])
 
 
+def structured(model: onnx.ModelProto, plan: Plan, seen: Calibration) -> onnx.ModelProto:
+    """What ``traced`` gave, as it will be stored: every shape and type, no value."""
+    return _structure(model, plan, _Scales(plan, seen))
+
+
 def _ranges(model: onnx.ModelProto, scales: _Scales) -> dict[str, float]:
     users = readers(model.graph)
     found = {}

@@ -39,7 +39,9 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--target", metavar="SM", help="GPU generation, as sm86 (default: this machine's)"
     )
-    parser.add_argument("--all", action="store_true", help="every part in every precision")
+    parser.add_argument(
+        "--all", action="store_true", help="every part in every precision that it can be had in"
+    )
     _add_part(parser)
     parser.add_argument(
         "--precision", action="append", choices=("fp16", "int8", "int4"), help="only this precision"

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from device.bundle import Bundle
+from device.engine import bandwidth
 from device.engine.contract import Engine
 from device.engine.gpu import Gpu
 from device.engine.onnx_cpu import OnnxCpuEngine
 from device.engine.plans import PlanStore
 from device.engine.tensorrt_run import TensorRtEngine
 from device.errors import EngineError
-from services.engine import bandwidth, golden
+from services.engine import golden
 from services.engine.checks import Check, Effort, Figures
 from services.engine.decoding import decode, step_bytes
 from services.engine.kernels import kernels

@@ -1,8 +1,8 @@
 """Memory and speed of a model on a module: bounds from the memory's nominal speed. No measurement.
 
-A step reads every weight of its part once, so ``gb_s / bytes`` bounds the steps in a second. What
-boards reach of that bound is 0.5 to 0.9 by published figures; caches, arithmetic of encoders and
-decoders, and heat are not counted.
+A step reads every weight of its part once, and the cache of what was said of late, so
+``gb_s / bytes`` bounds the steps in a second. What boards reach of that bound is 0.5 to 0.9 by
+published figures; arithmetic of encoders and decoders, and heat are not counted.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ USUAL, BEST = 0.75, 0.9
 """Shares of the bound that boards usually, and at best, reach with models of a size that counts."""
 SYSTEM_GB = 2.5
 """The operating system, and the run times of CUDA and TensorRT."""
+PAST_S = 30.0
+"""Seconds of speech whose cache a step reads."""
 LAUNCHES_S = 1000.0
 """Steps a second beyond which a step waits for about a hundred launches and not for memory."""
 
@@ -57,8 +59,19 @@ class Estimate:
     real_time: Verdict
 
 
+def past_rows(per_s: float, longest: float) -> float:
+    """Rows of cache that a step reads of a part that makes so many a second."""
+    return min(PAST_S * per_s, longest)
+
+
+def cache_gb(family: Family, stream: Stream) -> float:
+    """10^9 bytes of cache that one step reads."""
+    longest = family.positions * max(stream.per_s / family.main.per_s, 1.0)
+    return stream.row_bytes * past_rows(stream.per_s, longest) / 1e9
+
+
 def step_gb(stream: Stream, precision: Precision) -> float:
-    """10^9 bytes that one step reads."""
+    """10^9 bytes of weights that one step reads."""
     if precision == "int4" and not stream.main:
         precision = "int8"
     body, head = _BYTES[precision]
@@ -74,14 +87,15 @@ def memory_gb(family: Family, precision: Precision) -> float:
 
 def estimate(family: Family, precision: Precision, module: Module) -> Estimate:
     """One model on one module."""
-    read = sum(stream.per_s * step_gb(stream, precision) for stream in family.streams)
+    step = {s.name: step_gb(s, precision) + cache_gb(family, s) for s in family.streams}
+    read = sum(stream.per_s * step[stream.name] for stream in family.streams)
     main = family.main
     return _judge(
         family.name,
         _name(family, precision),
         memory_gb(family, precision) + SYSTEM_GB,
         read,
-        step_gb(main, precision),
+        step[main.name],
         main.per_s,
         module,
     )

@@ -7,8 +7,8 @@ from pathlib import Path
 from device.engine.addresses import byte_size
 from device.engine.states import fixed_dims
 from device.errors import BadManifest
-from device.manifest import MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest, Part
-from services.plan.estimate import Estimate, of_stored
+from device.manifest import MANIFEST_NAME, MAX_MANIFEST_BYTES, STEP_BYTES, Manifest, Part
+from services.plan.estimate import Estimate, of_stored, past_rows
 from services.plan.modules import Module
 
 AUDIO_TOKENS_S = 12.5  # of every family that is bundled
@@ -36,24 +36,32 @@ def read_manifest(bundle: Path) -> Manifest:
 def estimate_stored(manifest: Manifest, module: Module) -> Estimate:
     """What is bundled, on one module.
 
-    A part's file stands for what a step reads of it: the embedding is in it, though a step reads
-    one row, so the bound is a little lower than that of the tables.
+    The manifest says what a step reads of the weights; one that does not is taken at its files'
+    word, though the embedding is in them and a step reads one row of it.
     """
     lm, stored = manifest.parts["lm"], sum(entry.bytes for entry in manifest.stored())
     schedule = manifest.schedule
     needed = AUDIO_TOKENS_S * (schedule.text + schedule.audio) / schedule.audio
-    # External weights of a part are files of the bundle that begin with its name.
-    own = [e.bytes for e in manifest.files.values() if Path(e.file).name.startswith("lm.")]
-    step = (lm.bytes + sum(own)) / 1e9
-    memory = (stored + _caches(lm)) / 1e9
+    longest = lm.profile.get("P", (0, 0, 0))[2]
+    row = _row_bytes(lm)
+    step = (_weights(manifest) + row * past_rows(needed, longest)) / 1e9
+    memory = (stored + row * longest) / 1e9
     return of_stored(manifest.family, lm.precision, memory, step, needed, module)
 
 
-def _caches(part: Part) -> int:
-    """Bytes of caches for the longest past of the profile; none where it does not say."""
-    total = 0
-    for tensor in part.state:
-        if tensor.is_cache:
-            rows = part.profile.get(str(tensor.dims[0]), (0, 0, 0))[2]
-            total += rows * byte_size(fixed_dims(tensor.dims[1:]), tensor.numpy_dtype.itemsize)
-    return total
+def _weights(manifest: Manifest) -> int:
+    """Bytes of the language model that a step reads."""
+    # External weights of a part are files of the bundle that begin with its name.
+    own = [e.bytes for e in manifest.files.values() if Path(e.file).name.startswith("lm.")]
+    whole = manifest.parts["lm"].bytes + sum(own)
+    said = manifest.config.get(STEP_BYTES)
+    return said if type(said) is int and 0 < said <= whole else whole
+
+
+def _row_bytes(part: Part) -> int:
+    """Of cache for one position."""
+    return sum(
+        byte_size(fixed_dims(tensor.dims[1:]), tensor.numpy_dtype.itemsize)
+        for tensor in part.state
+        if tensor.is_cache
+    )

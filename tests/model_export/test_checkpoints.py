@@ -207,6 +207,65 @@ def test_a_damaged_or_foreign_file_is_refused(tmp_path):
         PickledCheckpoint(tmp_path / "absent.pt")
 
 
+@pytest.fixture(scope="module")
+def published_pt(tmp_path_factory):
+    path = tmp_path_factory.mktemp("published") / "flow.pt"
+    torch.save({name: torch.from_numpy(values) for name, values in TENSORS.items()}, path)
+    return path
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_no_damage_makes_torchs_reader_fall_over(published_pt, data):
+    """Any byte of the list of tensors or of the file changed: read, or refused with our error."""
+    whole = bytearray(published_pt.read_bytes())
+    with zipfile.ZipFile(published_pt) as archive:
+        begin, end = whole.index(archive.read("flow/data.pkl")), len(whole) - 1
+        listed = begin + archive.getinfo("flow/data.pkl").file_size - 1
+    place = data.draw(st.integers(begin, listed) | st.integers(0, end))
+    whole[place] = data.draw(st.integers(0, 255))
+    path = published_pt.with_name("damaged.pt")
+    path.write_bytes(whole)
+    try:
+        found = PickledCheckpoint(path)
+        for name in found.shapes:
+            found.read(name)
+    except CheckpointError as error:
+        named = "damaged.pt" in str(error)
+    else:
+        named = True
+    assert named
+
+
+@pytest.mark.parametrize(
+    ("written", "instead"),
+    [
+        (b"q\x00", b"h\xff"),  # recalls what was never kept: KeyError
+        (b"}q\x00", b"0q\x00"),  # takes from an empty stack: IndexError
+        (b"cpuq", b"cpuR"),  # calls a word: TypeError or our own
+    ],
+)
+def test_a_list_of_tensors_that_is_damaged_is_refused_whatever_torch_makes_of_it(
+    published_pt, written, instead
+):
+    whole = published_pt.read_bytes()
+    assert written in whole
+    path = published_pt.with_name("list.pt")
+    path.write_bytes(whole.replace(written, instead, 1))
+    with pytest.raises(CheckpointError, match=r"list\.pt: is refused, nothing in it was executed"):
+        PickledCheckpoint(path)
+
+
+def test_a_directory_of_the_zip_that_is_damaged_is_refused(published_pt):
+    whole = bytearray(published_pt.read_bytes())
+    entry = whole.index(b"PK\x01\x02")
+    path = published_pt.with_name("directory.pt")
+    for place, byte in ((entry + 6, 0xF0), (entry + 46, 0xC2)):  # version needed, the name
+        path.write_bytes(whole[:place] + bytes([byte]) + whole[place + 1 :])
+        with pytest.raises(CheckpointError, match="not in torch's zip format"):
+            PickledCheckpoint(path)
+
+
 def test_other_things_than_float_tensors_are_refused(tmp_path):
     path = tmp_path / "flow.pt"
     for held, complaint in (

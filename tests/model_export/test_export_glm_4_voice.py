@@ -20,10 +20,13 @@ from device.engine.onnx_cpu import OnnxCpuEngine
 from device.engine.tensorrt_build import build
 from device.speech.glm_frames import frames_of
 from model_export.checkpoints.errors import CheckpointError
+from model_export.checkpoints.synthetic import write_random_shards
 from model_export.commands.export import run
 from model_export.families.glm import Glm, causal_mask
 from model_export.families.glm_4_voice.export import PARTS
 from model_export.families.glm_4_voice.files import open_published
+from model_export.families.glm_4_voice.licence import copied, licence_files
+from model_export.families.glm_4_voice.lm_checkpoint import published_layout
 from model_export.families.glm_4_voice.synthetic import Folders, write_vocabulary
 from model_export.gates import GateFailed
 from model_export.variants import variant
@@ -33,7 +36,7 @@ from services.language.homeview import HomeView
 from services.language.schedule import InterleaveSchedule
 from services.voice.families.base import AudioDelta, TextDelta, TurnEnd
 from services.voice.families.glm_4_voice import Glm4Voice
-from tests.support.glm_checkpoint import CODES, SIZES, write_checkpoints
+from tests.support.glm_checkpoint import CODES, LM, SIZES, write_checkpoints
 
 pytestmark = pytest.mark.slow
 
@@ -109,6 +112,12 @@ def test_every_part_is_there_in_its_precision(bundle):
     assert bundle.file("lm.lm.weights").stat().st_size > 168_960 * 128
 
 
+def test_the_manifest_says_what_a_step_of_the_language_model_reads(bundle):
+    whole, table = bundle.file("lm.lm.weights").stat().st_size, 168_960 * 128 * 2
+    # Small constants lie in the graph, and large ones begin at a page.
+    assert bundle.manifest.config["lm_step_bytes"] == pytest.approx(whole - table, rel=0.02)
+
+
 def test_parts_that_were_finished_are_kept(bundle, said):
     kept = [line for line in said if line.endswith("finished before, kept")]
     assert len(kept) == len(PARTS) - 1
@@ -118,6 +127,21 @@ def test_parts_that_were_finished_are_kept(bundle, said):
 def test_the_licence_travels_with_the_weights(bundle):
     assert "Built with glm-4" in bundle.manifest.notice
     assert bundle.file("licence").read_text() == "The licence of the weights.\n"
+    names = {entry.file for key, entry in bundle.manifest.files.items() if "licence" in key}
+    assert names == {"LICENSE.lm", "LICENSE.tokenizer"}
+
+
+def test_licences_of_all_folders_are_found_and_none_is_lost(tmp_path):
+    folders = {role: tmp_path / role for role in ("lm", "tokenizer", "decoder")}
+    for role, folder in folders.items():
+        folder.mkdir()
+        (folder / "LICENSE").write_text(role)
+    (folders["decoder"] / "Notice.txt").write_text("more")
+    (folders["lm"] / "LICENSE-old").mkdir()
+    (tmp_path / "place").mkdir()
+    made = copied(licence_files(folders), tmp_path / "place")
+    assert [path.read_text() for path in made.values()] == ["lm", "tokenizer", "decoder", "more"]
+    assert list(made) == ["licence", "licence.2", "licence.3", "licence.4"]
 
 
 def test_figures_stand_beside_their_bars(bundle):
@@ -215,12 +239,20 @@ def test_every_part_builds(bundle, part):
 
 @needs_rtx
 @pytest.mark.rtx
-@pytest.mark.parametrize("wanted", ["fp16", "int8"])
-@pytest.mark.parametrize("part", [name for name in PARTS if name != "lm"])
+@pytest.mark.parametrize(
+    ("part", "wanted"),
+    [
+        ("tokenizer", "fp16"), ("flow_estimator", "fp16"),  # stored in int8, and built so above
+        ("flow_encoder", "int8"), ("hift_decode", "int8"),  # stored in fp16
+        ("flow_regulator", "fp16"), ("flow_regulator", "int8"),
+        ("hift_pitch", "fp16"), ("hift_pitch", "int8"),
+    ],
+)  # fmt: skip
 def test_every_part_builds_in_other_precisions(bundle, tmp_path, part, wanted):
     """The language model's are in test_glm_stream: int4 cannot be read back."""
     trt = importlib.import_module("tensorrt_rtx")
     made = variant(bundle.part(part), wanted, tmp_path)
+    assert made != bundle.part(part)
     assert len(build(trt, made, sm=86).plan) > 1000
 
 
@@ -280,6 +312,19 @@ def test_a_damaged_checkpoint_is_refused_and_leaves_nothing(folders, tmp_path, d
     with pytest.raises(CheckpointError, match=complaint):
         exported(Folders(**places), tmp_path / "speech", tmp_path / "bundle", {})
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_networks_that_do_not_belong_together_are_refused(folders, tmp_path):
+    lm = tmp_path / "lm"
+    small = LM.model_copy(update={"padded_vocab_size": 1024, "num_layers": 1})
+    write_random_shards(lm, published_layout(small.glm()), 1)
+    (lm / "config.json").write_text(small.model_dump_json())
+    write_vocabulary(lm)
+    sizes = replace(SIZES, flow=replace(SIZES.flow, codes=1024))
+    with pytest.raises(CheckpointError) as caught:
+        open_published(folders.tokenizer, lm, folders.decoder, sizes)
+    assert "tokenizer: has 512 codes, and flow.pt 1024" in str(caught.value)
+    assert "lm: has 1024 ids; the published vocabulary has 168737" in str(caught.value)
 
 
 def test_all_faults_of_all_folders_are_said_at_once(folders, tmp_path):

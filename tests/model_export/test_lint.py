@@ -7,7 +7,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from model_export.lint import LintError, check, lint
+from model_export.half import to_half
+from model_export.lint import LintError, check, lint, warnings
 from model_export.onnx_graph import ExportError, strip_traces, tensor_specs
 from model_export.quantize import quantize
 from tests.device import graphs
@@ -43,6 +44,26 @@ def unary(op, *, opset=18, extra=(), constants=(), **attributes):
 )
 def test_good_graphs_pass(made):
     assert lint(made) == []
+
+
+@pytest.mark.parametrize(
+    ("made", "warned"),
+    [
+        (graphs.perceptron(), False),
+        (quantize(graphs.perceptron(), "w8").model, True),
+        (quantize(graphs.convolution(), "w8", op_types=["Conv"]).model, True),
+        (quantize(graphs.perceptron(width=128), "w4").model, False),
+        (quantize(graphs.perceptron(), "w8a8", feeds=graphs.id_feeds()).model, False),
+        (to_half(quantize(graphs.perceptron(), "w8a8", feeds=graphs.id_feeds()).model), False),
+        (to_half(quantize(graphs.perceptron(), "w8").model), True),
+    ],
+)
+def test_int8_weights_with_float_inputs_may_be_shipped_with_a_warning(made, warned):
+    found = warnings(made)
+    assert lint(made) == []
+    assert [(item.rule, "may fold them to float" in item.problem) for item in found] == (
+        [("weight-only", True)] if warned else []
+    )
 
 
 @pytest.mark.parametrize("op", ["NonZero", "ScatterND", "DFT", "STFT", "Multinomial", "Loop", "If"])

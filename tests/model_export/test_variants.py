@@ -8,6 +8,7 @@ import json
 
 import numpy as np
 import pytest
+from google.protobuf.message import EncodeError
 
 from device.bundle import Bundle
 from device.engine.onnx_cpu import OnnxCpuEngine
@@ -15,8 +16,10 @@ from model_export.commands import engine_build
 from model_export.onnx_graph import ExportError, load
 from model_export.pack import PartSource, pack
 from model_export.quantize import quantize
-from model_export.variants import dequantised, variant, variants
+from model_export.variants import Underivable, dequantised, stored_bytes, variant, variants
+from services.cli import main
 from tests.device import graphs
+from tests.support.glm_bundle import tiny_glm
 
 needs_rtx = pytest.mark.skipif(
     importlib.util.find_spec("tensorrt_rtx") is None, reason="tensorrt-rtx is not installed"
@@ -65,10 +68,34 @@ def test_reading_the_weights_back_leaves_the_rounding_of_activations_out(bundle,
     assert "w2__dq1" in names
 
 
-def test_int4_cannot_be_read_back_to_anything_else(tmp_path):
-    made = quantize(graphs.perceptron(width=128), "w4").model
+@pytest.fixture
+def int4_bundle(tmp_path) -> Bundle:
+    """As exported: a language model in int4, the rest in what suits it."""
+    lm = graphs.save(quantize(graphs.perceptron(width=128), "w4").model, tmp_path / "lm.onnx")
+    vocoder = graphs.save(graphs.perceptron(), tmp_path / "vocoder.onnx")
+    sizes = {"T": (1, 1, 64)}
+    parts = {"lm": PartSource(lm, "w4", sizes), "vocoder": PartSource(vocoder, "fp32", sizes)}
+    return pack(tmp_path / "int4", graphs.head(), parts, {})
+
+
+def test_int4_cannot_be_read_back_to_anything_else(int4_bundle, tmp_path):
     with pytest.raises(ExportError, match="start from a float bundle"):
-        dequantised(made)
+        dequantised(load(int4_bundle.part("lm").path))
+    with pytest.raises(Underivable, match="is stored in int4; export a bundle with --precision"):
+        variant(int4_bundle.part("lm"), "int8", tmp_path)
+
+
+def test_large_weights_are_saved_beside_the_graph(bundle, tmp_path):
+    small, large = tmp_path / "small", tmp_path / "large"
+    for folder in (small, large):
+        folder.mkdir()
+    one = variant(bundle.part("lm"), "fp16", small)
+    other = variant(bundle.part("lm"), "fp16", large, external=1_000)
+    assert [path.name for path in small.iterdir()] == ["lm-fp16.onnx"]
+    assert (large / "lm-fp16.onnx.weights").stat().st_size > 10 * other.path.stat().st_size
+    assert stored_bytes(other.path) == pytest.approx(stored_bytes(one.path), rel=0.02)
+    found = [OnnxCpuEngine(part).run(FEEDS)["y"] for part in (one, other)]
+    np.testing.assert_array_equal(*found)
 
 
 def arguments(**changes):
@@ -88,6 +115,8 @@ def test_every_part_in_every_precision_builds(bundle, capsys):
     assert ("lm", "int4", "w4") in found
     assert len(found) == 5
     assert all(row["plan_bytes"] > 1000 and row["layers"] for row in facts["parts"])
+    warned = [(row["part"], row["precision"]) for row in facts["parts"] if row["warnings"]]
+    assert warned == [("vocoder", "w8")]
 
 
 @needs_rtx
@@ -97,6 +126,58 @@ def test_one_part_that_does_not_build_fails_the_command(tmp_path, capsys):
     bundle = pack(tmp_path / "bundle", graphs.head(), {"lm": PartSource(path, "fp32")}, {})
     assert not engine_build.run(arguments(precision=["fp16"], json=False), bundle)
     assert "FAILED  the profile lacks a size: the dim 'T'" in capsys.readouterr().out
+
+
+@needs_rtx
+@pytest.mark.rtx
+def test_what_int4_does_not_hold_is_skipped_and_the_others_are_built(int4_bundle, capsys):
+    assert engine_build.run(arguments(), int4_bundle)
+    rows = json.loads(capsys.readouterr().out)["parts"]
+    assert [row["wanted"] for row in rows if row["skipped"]] == ["fp16", "int8"]
+    assert all(row["part"] == "lm" and not row["error"] for row in rows if row["skipped"])
+    assert [(row["part"], row["wanted"]) for row in rows if row["plan_bytes"]] == [
+        ("lm", "int4"), ("vocoder", "fp16"), ("vocoder", "int8"),
+    ]  # fmt: skip
+    asked = arguments(part=["lm"], precision=["int8"], json=False)
+    assert not engine_build.run(asked, int4_bundle)
+    assert "skipped  is stored in int4" in capsys.readouterr().out
+
+
+@needs_rtx
+@pytest.mark.rtx
+def test_a_part_beyond_two_gigabytes_leaves_the_rows_of_the_others(int4_bundle, capsys):
+    def too_large(part, wanted, folder):
+        if part.name == "lm":
+            raise EncodeError("Failed to serialize proto")  # as protobuf does
+        return variant(part, wanted, folder)
+
+    assert not engine_build.run(arguments(precision=["fp16"]), int4_bundle, too_large)
+    lm, vocoder = json.loads(capsys.readouterr().out)["parts"]
+    assert "2 GB" in lm["error"]
+    assert vocoder["plan_bytes"] > 1000
+
+
+@needs_rtx
+@pytest.mark.rtx
+def test_a_random_bundle_builds_by_the_command(capsys):
+    """The small parts: that every part has its profile is told by test_glm_profiles."""
+    parts = ("lm", "flow_regulator", "hift_pitch")
+    asked = ["engine", "build", "--target", "sm86", "--all", "--bundle", str(tiny_glm().root)]
+    asked += ["--tensorrt", "tensorrt_rtx", "--json"]
+    assert main([*asked, *(word for part in parts for word in ("--part", part))]) == 0
+    rows = json.loads(capsys.readouterr().out)["parts"]
+    assert [(row["part"], row["wanted"]) for row in rows if not row["error"]] == [
+        ("lm", "fp16"), ("lm", "int8"), ("lm", "int4"),
+        ("flow_regulator", "fp16"), ("flow_regulator", "int8"),
+        ("hift_pitch", "fp16"), ("hift_pitch", "int8"),
+    ]  # fmt: skip
+    assert rows[2]["layers"]["INT4"]
+
+
+@needs_rtx
+def test_int4_of_another_part_is_refused(int4_bundle):
+    with pytest.raises(ExportError, match="int4 is for the language model alone"):
+        engine_build.run(arguments(part=["vocoder"], precision=["int4"]), int4_bundle)
 
 
 def test_what_cannot_be_asked_for(bundle):

@@ -15,12 +15,15 @@ from functools import partial
 from pathlib import Path
 
 from device.bundle import Bundle, Hardware, ManifestHead, Schedule, SelfTest
+from device.engine.graph_facts import bytes_read
+from device.manifest import STEP_BYTES
 from model_export import gates, lint
 from model_export.checkpoints.ranks import SPECIALS
 from model_export.families.glm_4_voice import decoder_graphs
 from model_export.families.glm_4_voice import speech as feeds_of
 from model_export.families.glm_4_voice.files import Published
-from model_export.families.glm_4_voice.licence import LICENCE, NOTICE
+from model_export.families.glm_4_voice.licence import LICENCE, NOTICE, copied
+from model_export.families.glm_4_voice.profiles import PROFILES, lm_profile
 from model_export.families.glm_4_voice.self_test import self_test
 from model_export.families.glm_4_voice.speech import Floats, Heard
 from model_export.families.glm_4_voice.tokenizer_graph import export_tokenizer
@@ -38,26 +41,26 @@ LM_GATE: Mapping[Wanted, Gate] = {
 }
 RECIPES: Mapping[str, Recipe] = {
     "tokenizer": Recipe(
-        profile={"M": (8, 400, 400), "T": (4, 200, 200), "P": (0, 600, 1400)},
+        profile=PROFILES["tokenizer"],
         gate=Gate("codes", "agreement", 0.90),
         float_weights=("*codebook*",),
         exact=("*codebook*", "*conv1*", "*conv2*"),
     ),
     "flow_encoder": Recipe(
-        profile={"T": (1, 10, 20), "P": (0, 60, 1000)},
+        profile=PROFILES["flow_encoder"],
         gate=Gate("h", "l1", 0.02),
         tables=("*input_embedding*",),
     ),
-    "flow_regulator": Recipe(profile={"N": (1, 64, 1024), "F": (6, 441, 7056)}),
+    "flow_regulator": Recipe(profile=PROFILES["flow_regulator"]),
     "flow_estimator": Recipe(
-        profile={"F": (4, 441, 3000)},
+        profile=PROFILES["flow_estimator"],
         gate=Gate("v", "l1", 0.10),
         float_weights=("*time_mlp*", "*.mlp.*"),
         exact=("*time_mlp*", "*.mlp.*"),
     ),
-    "hift_pitch": Recipe(profile={"T": (6, 64, 512)}),
+    "hift_pitch": Recipe(profile=PROFILES["hift_pitch"]),
     "hift_decode": Recipe(
-        profile={"T": (3, 64, 512)},
+        profile=PROFILES["hift_decode"],
         gate=Gate("wave", "snr_db", 30.0),
         exact=("*filters*", "*l_linear*"),
         constant_only=True,
@@ -120,8 +123,7 @@ def export(
         give_back()
     wav, tested = self_test(made["tokenizer"], speech[0], place.root)
     files = {"vocabulary": published.vocabulary, "self_test": wav}
-    if published.licence is not None:
-        files["licence"] = published.licence
+    files |= copied(published.licences, place.root)
     parts = {name: item.source() for name, item in made.items()}
     head = _head(published, made, wishes, tested)
     bundle = pack(out, head, parts, files, link=True)
@@ -202,8 +204,7 @@ class _Job:
         figures = gates.judged("lm", gate, done.figures["top1"], self.wishes.bars.get("lm"))
         figures["gate.lm.snr_db"] = round(done.figures["snr_db"], 2)
         lint.check(done.graph)
-        last = cfg.max_len - 1
-        profile = {"T": (1, 1, min(64, last)), "P": (0, min(512, last), last), "R": (1, 1, 8)}
+        profile = lm_profile(cfg.max_len)
         return Made(done.graph, done.precision, profile, (done.weights,), figures)
 
     def _flow_encoder(self, folder: Path) -> Made:
@@ -267,6 +268,7 @@ def _head(
             "codes": published.tokenizer_config.codes,
             "audio_offset": SPECIALS["<|audio_0|>"],
             "lm_max_len": cfg.max_len,
+            STEP_BYTES: bytes_read(made["lm"].model),
             "lm_head": wishes.head if wishes.precision == "int4" else wishes.precision,
         },
     )

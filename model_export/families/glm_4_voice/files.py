@@ -7,16 +7,16 @@ decoder's (``flow.pt``, ``hift.pt``), which has no configuration to read: its si
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import nn
 
+from model_export.checkpoints.config import read_config
 from model_export.checkpoints.errors import CheckpointError
 from model_export.checkpoints.layout import Checkpoint, check_layout
 from model_export.checkpoints.pickled import PickledCheckpoint
@@ -26,7 +26,9 @@ from model_export.checkpoints.safetensors import SafetensorsCheckpoint
 from model_export.families.glm import GlmConfig
 from model_export.families.glm_4_voice.flow import Flow, FlowConfig
 from model_export.families.glm_4_voice.hift import Hift, HiftConfig
-from model_export.families.glm_4_voice.lm_checkpoint import MAX_CONFIG, open_lm
+from model_export.families.glm_4_voice.licence import licence_files
+from model_export.families.glm_4_voice.lm import AUDIO_IDS
+from model_export.families.glm_4_voice.lm_checkpoint import open_lm
 from model_export.families.glm_4_voice.published import (
     Shapes,
     flow_shapes,
@@ -48,7 +50,10 @@ class DecoderSizes:
 
 
 class WhisperConfig(BaseModel):
-    """What the tokenizer's ``config.json`` must say; other keys are not read."""
+    """What the tokenizer's ``config.json`` must say; other keys are not read.
+
+    Literal are those that the network is written for, and those that the box counts by.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -57,10 +62,25 @@ class WhisperConfig(BaseModel):
     encoder_ffn_dim: int = Field(ge=1, le=100_000)
     quantize_position: int = Field(ge=1, le=1_000)
     quantize_vocab_size: int = Field(ge=2, le=1_000_000)
-    quantize_causal_block_size: int = Field(ge=4, le=10_000)
-    num_mel_bins: int = Field(ge=1, le=1_000)
-    max_source_positions: int = Field(ge=4, le=100_000)
-    pooling_kernel_size: int = Field(ge=1, le=64)
+    quantize_causal_block_size: Literal[200]
+    num_mel_bins: Literal[128]
+    max_source_positions: Literal[1500]
+    pooling_kernel_size: Literal[4]
+    pooling_type: Literal["avg"] = "avg"
+    pooling_position: int | None = None  # as quantize_position
+    encoder_causal_convolution: Literal[True] = True
+    encoder_causal_attention: Literal[False] = False  # by blocks instead
+    quantize_causal_encoder: Literal[False] = False
+    activation_function: Literal["gelu"] = "gelu"
+    scale_embedding: Literal[False] = False
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> WhisperConfig:
+        if self.pooling_position not in (None, self.quantize_position):
+            raise ValueError("pooling_position is not quantize_position")
+        if self.d_model % self.encoder_attention_heads:
+            raise ValueError("d_model is no multiple of encoder_attention_heads")
+        return self
 
     def tokenizer(self) -> TokenizerConfig:
         """The same in our words."""
@@ -84,7 +104,8 @@ class Published:
     flow_weights: Checkpoint
     hift_weights: Checkpoint
     vocabulary: Path
-    licence: Path | None
+    licences: Mapping[str, Path]
+    """Licence files by the name that each will have in a bundle."""
     files: tuple[Path, ...]
 
     def tokenizer(self) -> Tokenizer:
@@ -115,14 +136,15 @@ def open_published(
     _tried(faults, lambda: check_vocabulary(lm))
     flow = _tried(faults, lambda: _open_pt(decoder / "flow.pt", flow_shapes(sizes.flow)))
     hift = _tried(faults, lambda: _open_pt(decoder / "hift.pt", hift_shapes(sizes.hift)))
+    if hearing is not None and speaking is not None:
+        faults += _disagreements(hearing[0], speaking[0], sizes)
     if hearing is None or speaking is None or flow is None or hift is None or faults:
         raise CheckpointError("\n".join(faults))
     places = (lm, tokenizer, decoder)
-    licences = [path for folder in places for path in sorted(folder.glob("LICENSE*"))]
+    licences = licence_files({"lm": lm, "tokenizer": tokenizer, "decoder": decoder})
     files = [path for folder in places for path in sorted(folder.iterdir()) if path.is_file()]
-    licence = licences[0] if licences else None
     vocabulary = lm / "tokenizer.model"
-    return Published(*hearing, *speaking, sizes, flow, hift, vocabulary, licence, tuple(files))
+    return Published(*hearing, *speaking, sizes, flow, hift, vocabulary, licences, tuple(files))
 
 
 Opened = TypeVar("Opened")
@@ -137,16 +159,18 @@ def _tried(faults: list[str], opened: Callable[[], Opened]) -> Opened | None:
         return None
 
 
+def _disagreements(hearing: TokenizerConfig, lm: GlmConfig, sizes: DecoderSizes) -> list[str]:
+    """What three networks, each right by itself, must have in common."""
+    found = []
+    if hearing.codes != sizes.flow.codes:
+        found.append(f"tokenizer: has {hearing.codes} codes, and flow.pt {sizes.flow.codes}")
+    if lm.vocab < AUDIO_IDS.stop:
+        found.append(f"lm: has {lm.vocab} ids; the published vocabulary has {AUDIO_IDS.stop}")
+    return found
+
+
 def _open_tokenizer(folder: Path) -> tuple[TokenizerConfig, Checkpoint]:
-    path = folder / "config.json"
-    try:
-        with path.open("rb") as stream:
-            cfg = WhisperConfig.model_validate(json.loads(stream.read(MAX_CONFIG))).tokenizer()
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
-    except (ValidationError, ValueError, RecursionError) as error:
-        first = str(error).splitlines()[0]
-        raise CheckpointError(f"{path}: is no configuration of the tokenizer ({first})") from error
+    cfg = read_config(folder, WhisperConfig).tokenizer()
     checkpoint = SafetensorsCheckpoint(folder)
     extras = tokenizer_extras(cfg)
     wanted = {n: s for n, s in tokenizer_shapes(cfg).items() if n not in extras}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from model_export.families.glm import GlmConfig
 
@@ -44,6 +44,12 @@ class PublishedConfig(BaseModel):
     original_rope: Literal[True] = True
     apply_residual_connection_post_layernorm: Literal[False] = False
     tie_word_embeddings: Literal[False] = False
+
+    @model_validator(mode="after")
+    def _heads_are_shared_evenly(self) -> PublishedConfig:
+        if self.num_attention_heads % self.multi_query_group_num:
+            raise ValueError("num_attention_heads is no multiple of multi_query_group_num")
+        return self
 
     def glm(self) -> GlmConfig:
         """The same in our words."""

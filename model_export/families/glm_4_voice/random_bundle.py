@@ -24,6 +24,7 @@ from model_export.families.glm_4_voice.estimator import EstimatorConfig
 from model_export.families.glm_4_voice.flow import Flow, FlowConfig
 from model_export.families.glm_4_voice.flow_encoder import FlowEncoderConfig
 from model_export.families.glm_4_voice.hift import Hift, HiftConfig
+from model_export.families.glm_4_voice.profiles import PROFILES, lm_profile
 from model_export.families.glm_4_voice.self_test import self_test
 from model_export.families.glm_4_voice.tokenizer import Tokenizer, TokenizerConfig
 from model_export.families.glm_4_voice.tokenizer_graph import export_tokenizer
@@ -63,13 +64,14 @@ def _vocab(codes: int) -> int:
 SIZES = {
     "tiny": Size(
         TokenizerConfig(dim=32, heads=2, ffn=48, layers=2, codes=64),
-        GlmConfig(_vocab(64), dim=32, layers=2, heads=2, head_dim=16, ffn=48, max_len=2048),
+        # Int4 groups 128 values.
+        GlmConfig(_vocab(64), dim=128, layers=2, heads=2, head_dim=64, ffn=128, max_len=2048),
         FlowConfig(
             codes=64,
             encoder=FlowEncoderConfig(dim=32, heads=2, ffn=48, layers=2),
-            estimator=EstimatorConfig(dim=16, heads=1, head_dim=16, transformers=1, middle=1),
+            estimator=EstimatorConfig(dim=16, heads=2, head_dim=16, transformers=1, middle=1),
         ),
-        HiftConfig(dim=16, pitch_dim=16),
+        HiftConfig(dim=16, pitch_dim=24),
     ),
     # Widths of the published model divided by about five (the language model's by eight), depths
     # by two: seconds on a processor, and bound by arithmetic as the real one is.
@@ -86,32 +88,54 @@ SIZES = {
 }
 
 
-def build(out: Path, size: Size, seed: int = 1, *, replace: bool = False) -> Bundle:
-    """Export every part and pack it; the same seed gives the same weights."""
+@dataclass(frozen=True)
+class Networks:
+    """The four networks that the graphs are made of."""
+
+    tokenizer: Tokenizer
+    lm: Glm
+    flow: Flow
+    hift: Hift
+
+
+def networks(size: Size, seed: int = 1) -> Networks:
+    """Random weights, the same for the same seed, none of which is where it does nothing."""
     torch.manual_seed(seed)
-    hift = Hift(size.hift)
+    hift, tokenizer = Hift(size.hift).eval(), Tokenizer(size.tokenizer).eval()
     with torch.no_grad():  # some frames voiced, some not
         hift.f0_predictor.classifier.weight.mul_(600.0)
-    tokenizer = Tokenizer(size.tokenizer)
     # Near enough that sounds of different kinds have different codes.
     nn.init.normal_(tokenizer.codebook.weight, std=0.3)
+    made = Networks(tokenizer, Glm(size.lm).eval(), Flow(size.flow).eval(), hift)
+    for name, parameter in made.flow.named_parameters():
+        if "pos_bias" in name:
+            nn.init.normal_(parameter, std=0.3)
+    for name, parameter in made.lm.named_parameters():
+        if "layernorm" in name:
+            nn.init.normal_(parameter, mean=1.0, std=0.2)
+    return made
+
+
+def build(out: Path, size: Size, seed: int = 1, *, replace: bool = False) -> Bundle:
+    """Export every part and pack it; the same seed gives the same weights."""
+    made = networks(size, seed)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        flow = Flow(size.flow).eval()
-        export_tokenizer(tokenizer.eval(), work / "tokenizer.onnx")
-        export_glm(Glm(size.lm).eval(), work / "lm.onnx")
-        decoder.export_flow_encoder(flow, work / "flow_encoder.onnx")
-        decoder.export_flow_regulator(flow, work / "flow_regulator.onnx")
-        decoder.export_flow_estimator(flow, work / "flow_estimator.onnx")
-        decoder.export_hift_pitch(hift.eval(), work / "hift_pitch.onnx")
-        decoder.export_hift_decode(hift.eval(), work / "hift_decode.onnx")
+        export_tokenizer(made.tokenizer, work / "tokenizer.onnx")
+        export_glm(made.lm, work / "lm.onnx")
+        decoder.export_flow_encoder(made.flow, work / "flow_encoder.onnx")
+        decoder.export_flow_regulator(made.flow, work / "flow_regulator.onnx")
+        decoder.export_flow_estimator(made.flow, work / "flow_estimator.onnx")
+        decoder.export_hift_pitch(made.hift, work / "hift_pitch.onnx")
+        decoder.export_hift_decode(made.hift, work / "hift_decode.onnx")
         ranks = work / "ranks.tiktoken"
         pieces = (base64.b64encode(bytes([n])).decode() for n in range(RANKS))
         ranks.write_text("".join(f"{piece} {n}\n" for n, piece in enumerate(pieces)))
-        parts = {name: PartSource(work / f"{name}.onnx", "fp32") for name in PARTS}
+        profiles = {**PROFILES, "lm": lm_profile(size.lm.max_len)}
+        parts = {n: PartSource(work / f"{n}.onnx", "fp32", profiles[n]) for n in PARTS}
         noise = 0.1 * np.random.default_rng(seed).standard_normal(5 * 16_000)
-        made = Made(work / "tokenizer.onnx", "fp32", {})
-        wav, tested = self_test(made, noise.astype(np.float32), work)
+        heard = Made(work / "tokenizer.onnx", "fp32", PROFILES["tokenizer"])
+        wav, tested = self_test(heard, noise.astype(np.float32), work)
         files = {"vocabulary": ranks, "self_test": wav}
         return pack(out, _head(size, tested), parts, files, replace=replace)
 

@@ -40,7 +40,8 @@ def write_folders(
     layout = published_layout(cfg) | {"transformer.rotary_pos_emb.inv_freq": (cfg.rotary // 2,)}
     write_random_shards(folders.lm, layout, shards)
     (folders.lm / "config.json").write_text(lm.model_dump_json())
-    (folders.lm / "LICENSE").write_text("The licence of the weights.\n")
+    for folder in (folders.lm, folders.tokenizer):
+        (folder / "LICENSE").write_text("The licence of the weights.\n")
     write_vocabulary(folders.lm)
     folders.decoder.mkdir()
     torch.save(Flow(sizes.flow).state_dict(), folders.decoder / "flow.pt")

@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from device.speech.glm_frames import REPLY
 from device.speech.language_model import Floats
 from services.language.glm_vocabulary import GlmVocabulary
 from services.language.sampling import Draws
 from services.language.schedule import InterleaveSchedule, Slot
 from services.voice.families.glm_conversation import Conversation
 
-LONGEST = 375  # codes of a reply: 30 s; longer ones begin to hiss
 LONGEST_TEXT = 400  # ids
 
 Bools = npt.NDArray[np.bool_]
@@ -83,7 +83,7 @@ class Writing:
                 return
             self._read(piece)
             yield from piece
-            for _ in range(LONGEST if last else self._schedule.audio):
+            for _ in range(REPLY if last else self._schedule.audio):
                 token = self._next("audio", may_end=last)
                 if token is None:
                     return
@@ -100,7 +100,7 @@ class Writing:
         if self._stopped():
             return None
         self._read()
-        if not self._room(1) or len(self._codes) >= LONGEST:
+        if not self._room(1) or len(self._codes) >= REPLY:
             return None
         if slot == "text" and self._texts >= LONGEST_TEXT:
             return None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import onnx
 import pytest
@@ -14,20 +12,12 @@ from device.engine.onnx_cpu import OnnxCpuEngine
 from device.speech.glm_frames import BLOCK, FRAMES, frames_of, nearest
 from device.speech.glm_vocoder import GlmVocoder
 from device.speech.harmonic_source import HARMONICS, HOP
-from model_export.families.glm_4_voice import decoder_graphs
-from model_export.families.glm_4_voice.estimator import EstimatorConfig
-from model_export.families.glm_4_voice.flow import Flow, FlowConfig
-from model_export.families.glm_4_voice.flow_encoder import FlowEncoderConfig
-from model_export.families.glm_4_voice.hift import Hift, HiftConfig
-from model_export.pack import PartSource, pack
-from tests.support.bundle_head import head
+from model_export.families.glm_4_voice.flow import Flow
+from model_export.families.glm_4_voice.hift import Hift
+from model_export.families.glm_4_voice.random_bundle import SIZES
+from tests.support.glm_bundle import tiny_glm, tiny_networks
 
-FLOW = FlowConfig(
-    codes=64,
-    encoder=FlowEncoderConfig(dim=64, heads=4, ffn=96, layers=2, positions=256),
-    estimator=EstimatorConfig(dim=32, heads=2, head_dim=16, transformers=1, middle=1),
-)
-HIFT = HiftConfig(dim=32, pitch_dim=24)
+FLOW = SIZES["tiny"].flow
 PARTS = ("flow_encoder", "flow_regulator", "flow_estimator", "hift_pitch", "hift_decode")
 UNFIT = {"STFT", "DFT", "RandomNormalLike", "RandomUniformLike", "CumSum", "Loop", "If", "NonZero"}
 UNFIT |= {"GroupNormalization", "InstanceNormalization", "ScatterND", "ScatterElements"}
@@ -37,31 +27,17 @@ PITCH = 1e-4  # Hz of up to 60: the weights are large, so that some frames are v
 
 @pytest.fixture(scope="module")
 def flow() -> Flow:
-    torch.manual_seed(9)
-    flow = Flow(FLOW).eval()
-    for name, parameter in flow.named_parameters():
-        if "pos_bias" in name:
-            torch.nn.init.normal_(parameter, std=0.3)
-    return flow
+    return tiny_networks().flow
 
 
 @pytest.fixture(scope="module")
 def hift() -> Hift:
-    torch.manual_seed(10)
-    hift = Hift(HIFT).eval()
-    with torch.no_grad():
-        hift.f0_predictor.classifier.weight.mul_(600.0)
-    return hift
+    return tiny_networks().hift
 
 
 @pytest.fixture(scope="module")
-def bundle(flow: Flow, hift: Hift, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    folder: Path = tmp_path_factory.mktemp("glm_decoder")
-    for part in PARTS:
-        write = getattr(decoder_graphs, f"export_{part}")
-        write(flow if part.startswith("flow") else hift, folder / f"{part}.onnx")
-    sources = {part: PartSource(folder / f"{part}.onnx", "fp32") for part in PARTS}
-    return pack(folder / "bundle", head(), sources, {})  # refused unless free of lint
+def bundle() -> Bundle:
+    return tiny_glm()  # which was packed, so its graphs are free of lint
 
 
 def normal(*shape: int, seed: int = 0) -> np.ndarray:

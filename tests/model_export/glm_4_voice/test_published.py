@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
 import pytest
 
+from model_export.checkpoints.config import read_config
+from model_export.checkpoints.errors import CheckpointError
+from model_export.families.glm_4_voice.files import WhisperConfig
 from model_export.families.glm_4_voice.flow import FlowConfig
 from model_export.families.glm_4_voice.hift import HiftConfig
 from model_export.families.glm_4_voice.lm import NOT_LOADED, PUBLISHED
@@ -34,6 +39,43 @@ def test_the_tokenizer() -> None:
     assert shapes["layers.15.self_attn.k_proj.weight"] == (1280, 1280)
     assert "layers.15.self_attn.k_proj.bias" not in shapes
     assert shapes["embed_positions2.weight"] == (375, 1280)
+
+
+TOKENIZER = {  # of the published config.json
+    "d_model": 1280, "encoder_attention_heads": 20, "encoder_ffn_dim": 5120, "encoder_layers": 32,
+    "num_mel_bins": 128, "max_source_positions": 1500, "activation_function": "gelu",
+    "scale_embedding": False, "pooling_kernel_size": 4, "pooling_type": "avg",
+    "pooling_position": 16, "quantize_position": 16, "quantize_vocab_size": 16384,
+    "quantize_causal_block_size": 200, "encoder_causal_convolution": True,
+    "encoder_causal_attention": False, "quantize_causal_encoder": False,
+    "quantize_ema_decay": 0.99,
+}  # fmt: skip
+
+
+def test_the_published_tokenizer_is_the_one_that_is_built() -> None:
+    assert WhisperConfig.model_validate(TOKENIZER).tokenizer() == TokenizerConfig()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "complaint"),
+    [
+        ("pooling_type", "max", "pooling_type"),
+        ("pooling_position", 8, "pooling_position is not quantize_position"),
+        ("encoder_causal_convolution", False, "encoder_causal_convolution"),
+        ("encoder_causal_attention", True, "encoder_causal_attention"),
+        ("quantize_causal_encoder", True, "quantize_causal_encoder"),
+        ("encoder_attention_heads", 24, "d_model is no multiple of encoder_attention_heads"),
+        ("quantize_causal_block_size", 100, "quantize_causal_block_size"),
+        ("max_source_positions", 3000, "max_source_positions"),
+        ("activation_function", "relu", "activation_function"),
+    ],
+)
+def test_a_tokenizer_that_the_box_would_run_wrong_is_refused(
+    tmp_path: Path, key: str, value: object, complaint: str
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(TOKENIZER | {key: value}))
+    with pytest.raises(CheckpointError, match=complaint):
+        read_config(tmp_path, WhisperConfig)
 
 
 def test_the_language_model() -> None:

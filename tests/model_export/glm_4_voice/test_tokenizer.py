@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,9 +12,7 @@ import torch.nn.functional as F
 
 from device.engine.onnx_cpu import OnnxCpuEngine
 from model_export.families.glm_4_voice.tokenizer import Tokenizer, TokenizerConfig
-from model_export.families.glm_4_voice.tokenizer_graph import export_tokenizer
-from model_export.pack import PartSource, pack
-from tests.support.bundle_head import head
+from tests.support.glm_bundle import tiny_glm, tiny_networks
 from tests.support.parity import needs_transformers
 
 SMALL = TokenizerConfig(mels=16, dim=64, heads=4, ffn=96, layers=2, codes=512)
@@ -28,10 +27,10 @@ def model() -> Tokenizer:
     return model
 
 
-def mel_of(frames: int, seed: int = 0) -> torch.Tensor:
+def mel_of(frames: int, seed: int = 0, mels: int = SMALL.mels) -> torch.Tensor:
     """[1, frames, mels] of something like scaled log-mel."""
     return torch.from_numpy(
-        np.random.default_rng(seed).standard_normal((1, frames, SMALL.mels)).astype(np.float32)
+        np.random.default_rng(seed).standard_normal((1, frames, mels)).astype(np.float32)
     )
 
 
@@ -88,25 +87,35 @@ def test_its_codes_are_those_of_whisper_layers(model: Tokenizer, samples: int) -
     assert torch.equal(got, of_whisper_layers(model, mel, samples))
 
 
-def test_streamed_codes_are_those_of_the_whole_piece_at_every_length(model: Tokenizer) -> None:
+@torch.no_grad()
+def streams_as_whole(model: Tokenizer, lengths: Iterable[int]) -> None:
     """A shorter piece is the start of a longer one up to its last block, so one stream serves."""
-    mel = mel_of(3000)
-    seen: set[int] = set()
-    for frames in range(8, 3001, 8):
-        with torch.no_grad():
-            whole = model(mel[:, :frames])
-        start = (frames - 1) // SMALL.block_mels * SMALL.block_mels
-        if start not in seen:  # the state before the last block, made once a block
-            seen.add(start)
-            state, before = model.start(), []
-            for at in range(0, start, SMALL.block_mels):
-                with torch.no_grad():
-                    got, state = model.step(mel[:, at : at + SMALL.block_mels], state)
-                before.append(got)
-        with torch.no_grad():
-            last, _ = model.step(mel[:, start:frames], state)
-        assert torch.equal(torch.cat([*before, last], dim=1), whole), frames
-    assert len(seen) == 8
+    block = model.cfg.block_mels
+    mel, stops = mel_of(2 * model.cfg.positions), list(lengths)
+    states, before = [model.start()], list[torch.Tensor]()
+    for at in range(0, max(stops) - block, block):  # the states before each block
+        got, state = model.step(mel[:, at : at + block], states[-1])
+        states.append(state)
+        before.append(got)
+    for frames in stops:
+        index = (frames - 1) // block
+        last, _ = model.step(mel[:, index * block : frames], states[index])
+        streamed = torch.cat([*before[:index], last], dim=1)
+        assert torch.equal(streamed, model(mel[:, :frames])), frames
+
+
+def test_streamed_codes_are_those_of_the_whole_piece_at_every_length() -> None:
+    """Blocks and pieces a tenth as long, for a piece has many lengths."""
+    torch.manual_seed(4)
+    model = Tokenizer(replace(SMALL, block=20, positions=150)).eval()
+    torch.nn.init.normal_(model.embed_positions.weight, std=0.3)
+    torch.nn.init.normal_(model.codebook.weight, std=0.3)
+    streams_as_whole(model, range(8, 301, 8))
+
+
+def test_streamed_codes_are_those_of_the_whole_piece_around_every_block(model: Tokenizer) -> None:
+    ends = range(400, 3001, 400)
+    streams_as_whole(model, [8, *(end + more for end in ends for more in (-8, 0, 8)), 3000])
 
 
 @pytest.mark.parametrize("samples", [1, 1279, 64_001, 300_123])
@@ -148,22 +157,13 @@ def test_equally_near_codes_give_the_first(model: Tokenizer) -> None:
     assert int(codes.max()) < 300
 
 
-@pytest.fixture(scope="module")
-def engine(model: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> OnnxCpuEngine:
-    folder: Path = tmp_path_factory.mktemp("glm_tokenizer")
-    export_tokenizer(model, folder / "tokenizer.onnx")
-    source = PartSource(folder / "tokenizer.onnx", "fp32")
-    return OnnxCpuEngine(pack(folder / "bundle", head(), {"tok": source}, {}).part("tok"))
-
-
 @pytest.mark.parametrize("frames", [8, 392, 400, 408, 1000, 3000])
-def test_the_graph_stepped_through_its_caches_gives_the_codes_of_torch(
-    model: Tokenizer, engine: OnnxCpuEngine, frames: int
-) -> None:
-    mel = mel_of(frames, seed=frames)
-    state, codes = engine.new_state(SMALL.positions), []
-    for at in range(0, frames, SMALL.block_mels):
-        block = mel[0, at : at + SMALL.block_mels].numpy()
+def test_the_graph_stepped_through_its_caches_gives_the_codes_of_torch(frames: int) -> None:
+    engine, model = OnnxCpuEngine(tiny_glm().part("tokenizer")), tiny_networks().tokenizer
+    mel = mel_of(frames, seed=frames, mels=model.cfg.mels)
+    state, codes = engine.new_state(model.cfg.positions), []
+    for at in range(0, frames, model.cfg.block_mels):
+        block = mel[0, at : at + model.cfg.block_mels].numpy()
         past, new = state.cache.length, len(block) // 2
         feeds = {
             "mel": block,
@@ -172,4 +172,6 @@ def test_the_graph_stepped_through_its_caches_gives_the_codes_of_torch(
         }
         codes.append(engine.run(feeds, state)["codes"])
     with torch.no_grad():
-        assert np.array_equal(np.concatenate(codes), model(mel)[0].numpy())
+        wanted = model(mel)[0].numpy()
+    assert np.array_equal(np.concatenate(codes), wanted)
+    assert len(set(wanted.tolist())) > 5 or frames < 400

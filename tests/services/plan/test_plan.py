@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 
 from services.bundles import chosen_bundle
 from services.cli import main
-from services.plan.estimate import PRECISIONS, best, estimate, memory_gb, of_stored, step_gb
+from services.plan.estimate import (
+    PRECISIONS,
+    best,
+    cache_gb,
+    estimate,
+    memory_gb,
+    of_stored,
+    step_gb,
+)
 from services.plan.families import FAMILIES, Family, Stream
 from services.plan.modules import MODULES
 from services.settings import Settings
@@ -35,7 +43,7 @@ SIZES = {
 def test_bounds_are_those_of_the_design_page(size: str) -> None:
     (body, head), bytes_a_step, *by_module = SIZES[size]
     stream = Stream("language model", body, head, per_s=1.0)
-    family = Family("any", "any", (stream,), 0.0, 0.0, 0, 0)
+    family = Family("any", "any", (stream,), 0.0, 0.0, 0)
     for index, precision in enumerate(("int4", "int8", "fp16")):
         assert step_gb(stream, precision) == pytest.approx(bytes_a_step[index], rel=0.015)
         for name, row in zip(("nano-8-super", "nx-16", "agx-64"), by_module, strict=True):
@@ -152,7 +160,63 @@ def test_a_bundle_needs_no_more_than_its_manifest(tmp_path: Path, capsys) -> Non
     assert (row["family"], row["precision"], row["real_time"]) == ("linnet_mini", "w8a8", "yes")
     assert row["needed_s"] == 18.75
     manifest = json.loads((tmp_path / "manifest.json").read_text())
-    assert row["step_gb"] == pytest.approx(manifest["parts"]["lm"]["bytes"] / 1e9, abs=1e-4)
+    cache = 511 * 6_144  # all there may be: 27 s
+    assert row["step_gb"] == pytest.approx(
+        (manifest["parts"]["lm"]["bytes"] + cache) / 1e9, abs=1e-4
+    )
+
+
+GLM_LAYERS = {"fp16": 2 * 8.158, "w8": 8.158, "w4": 0.516 * 8.158}  # 10^9 bytes
+
+
+def glm_manifest(precision: str, said: object) -> dict[str, object]:
+    """Of a bundle of the published sizes, of which only the manifest is there."""
+    mini = json.loads((chosen_bundle(Settings()) / "manifest.json").read_text())
+    head = 0.692 * (1 if precision == "w8" else 2)
+    others = {"file": "decoder.weights", "bytes": 950_000_000, "sha256": "0" * 64}
+    own = {"file": "lm.weights", "sha256": "0" * 64}
+    own["bytes"] = round(1e9 * (GLM_LAYERS[precision] + head + 2 * 0.692))
+    past = [
+        {"name": f"past_{kind}_{n}", "dtype": "f16", "dims": ["P", 2, 128]}
+        for n in range(40) for kind in "kv"
+    ]  # fmt: skip
+    lm = mini["parts"]["lm"]
+    profile = {"T": [1, 1, 64], "P": [0, 512, 8191], "R": [1, 1, 16]}
+    lm |= {"bytes": 0, "precision": precision, "state": past, "profile": profile}
+    facts = {"family": "glm_4_voice", "schedule": {"text": 13, "audio": 26}, "self_test": None}
+    files = {"lm.lm.weights": own, "decoder": others}
+    config = {} if said is None else {"lm_step_bytes": said}
+    return mini | facts | {"parts": {"lm": lm}, "files": files, "config": config}
+
+
+@pytest.mark.parametrize(
+    ("precision", "wanted"), [("fp16", "fp16"), ("w8", "int8"), ("w4", "int4")]
+)
+def test_a_bundle_is_planned_as_the_model_it_was_made_of(precision, wanted, tmp_path, capsys):
+    read = round(1e9 * (GLM_LAYERS[precision] + 0.692 * (1 if precision == "w8" else 2)))
+    (tmp_path / "manifest.json").write_text(json.dumps(glm_manifest(precision, read)))
+    (bundled,) = out(capsys, "--bundle", str(tmp_path), "--module", "agx-64")["rows"]
+    listed = out(capsys, "--family", "glm-4-voice", "--module", "agx-64")["rows"]
+    (family,) = [row for row in listed if row["precision"] == wanted]
+    for figure in ("memory_gb", "step_gb", "read_gb_s", "tokens_s", "needed_s", "headroom"):
+        assert bundled[figure] == pytest.approx(family[figure], rel=0.002), figure
+    assert bundled["real_time"] == family["real_time"]
+
+
+@pytest.mark.parametrize("said", [None, 0, -1, 10**18, "5720000000", True])
+def test_what_a_manifest_says_wrongly_of_a_step_is_not_believed(said, tmp_path, capsys):
+    (tmp_path / "manifest.json").write_text(json.dumps(glm_manifest("w4", said)))
+    (row,) = out(capsys, "--bundle", str(tmp_path), "--module", "agx-64")["rows"]
+    assert row["step_gb"] == pytest.approx(7.0, rel=0.01)  # with the embedding
+
+
+def test_a_step_reads_the_cache_of_what_was_said_of_late() -> None:
+    family = FAMILIES["glm-4-voice"]
+    found = estimate(family, "int4", MODULES["agx-64"])
+    weights = step_gb(family.main, "int4")
+    assert found.step_gb == pytest.approx(weights + 30 * 18.75 * 40_960 / 1e9)
+    longest = dataclasses.replace(family, positions=100)
+    assert cache_gb(longest, longest.main) == pytest.approx(100 * 40_960 / 1e9)
 
 
 def test_a_bundle_that_cannot_be_planned_is_refused_with_a_reason(tmp_path: Path, capsys) -> None:

@@ -7,6 +7,8 @@ count them.
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,14 +17,17 @@ from device.engine.gpu import Gpu
 ROUNDS = 5
 
 
-def host_gb_s(size: int, rounds: int = ROUNDS) -> float:
-    """Gigabytes (10^9) per second that one thread moves in main memory; the best of some rounds."""
+def host_gb_s(size: int, rounds: int = ROUNDS, threads: int = 1) -> float:
+    """Gigabytes (10^9) per second that are moved in main memory; the best of some rounds."""
     source, target = np.ones(size, np.uint8), np.zeros(size, np.uint8)
+    edges = [size * number // threads for number in range(threads + 1)]
+    pieces = [slice(first, end) for first, end in pairwise(edges)]
     best = 0.0
-    for _ in range(rounds):
-        start = time.perf_counter()
-        np.copyto(target, source)
-        best = max(best, 2 * size / max(time.perf_counter() - start, 1e-9))
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in range(rounds):
+            start = time.perf_counter()
+            list(pool.map(lambda piece: np.copyto(target[piece], source[piece]), pieces))
+            best = max(best, 2 * size / max(time.perf_counter() - start, 1e-9))
     return best / 1e9
 
 
