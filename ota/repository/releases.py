@@ -94,12 +94,14 @@ def make_release(
         unproved: a gate that proves next to nothing is meant.
 
     Raises:
-        PublishError: the class is unknown, something does not fit together, or its gate is none.
+        PublishError: the class is unknown, the release or its counter is not new, something does
+            not fit together, or its gate is none.
     """
     check_gate(gate, unproved=unproved)
-    newest = max(counters(class_metadata(publisher, device_class)).values(), default=0)
+    metadata = class_metadata(publisher, device_class)
+    newest = max(counters(metadata).values(), default=0)
     try:
-        return Release(
+        made = Release(
             device_class=device_class,
             release=name,
             counter=newest + 1 if counter is None else counter,
@@ -112,6 +114,8 @@ def make_release(
         fault = error.errors(include_url=False)[0]
         where = ".".join(map(str, fault["loc"])) or "release"
         raise PublishError(f"{where}: {fault['msg']}") from error
+    _check_new(metadata, made)
+    return made
 
 
 def class_metadata(publisher: Publisher, device_class: str) -> AnyMetadata:

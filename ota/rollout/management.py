@@ -71,7 +71,6 @@ class HawkbitManagement:
         secret = base64.b64encode(f"{user}:{password}".encode()).decode()
         self._api = JsonApi(url, f"Basic {secret}", web or HttpWeb())
         self._began: dict[int, datetime] = {}
-        self._latest: datetime | None = None
 
     def tally(self, rollout: int, now: datetime, silent_after: timedelta) -> Tally:
         """How a roll-out stands.
@@ -83,20 +82,11 @@ class HawkbitManagement:
         failed = self._actions(rollout, "detailStatus==error")
         cancelled = self._actions(rollout, "detailStatus==canceled")
         under_way, silent = 0, 0
-        running = self._running(rollout, now)
-        self._latest = max(running.values(), default=None)
-        for group, began in running.items():
+        for group, began in self._running(rollout, now).items():
             under_way += self._targets(rollout, group, _since(began)).total
             silent += self._targets(rollout, group, _silent(began, now, silent_after)).total
         begun = finished + failed + cancelled + under_way
         return Tally(begun, finished, failed, silent, cancelled)
-
-    def blind(self, now: datetime, silent_after: timedelta) -> bool:
-        """Whether a group that the last ``tally`` saw running is too young to show who is silent.
-
-        So it seems, too, where the server does not say when it began, and this guard is young.
-        """
-        return self._latest is not None and now - self._latest < silent_after
 
     def pause(self, rollout: int) -> None:
         """Start no further group. What is under way goes on: the signed roll-out stops that."""

@@ -12,7 +12,7 @@ from ota.repository.errors import PublishError
 from ota.repository.publisher import Publisher
 from ota.repository.roles import ROLLOUT
 from ota.repository.rollouts import current_rollout, revise
-from ota.rollout.guard import Decision, Limits, Open, Pause, Tally, Wait, carried_out, decide
+from ota.rollout.guard import Decision, Limits, Pause, Tally, Wait, carried_out, decide
 from ota.rollout.management import HawkbitManagement
 from ota.rollout.rollout import Rollout
 from ota.rollout.status import Nudge
@@ -30,8 +30,9 @@ class ControlPlane(Protocol):
     def uncounted(self) -> int:
         """Messages of devices that are too many to be counted."""
 
-    def blind(self, now: datetime) -> bool:
-        """Whether a device that fell silent could not have been counted yet."""
+    @property
+    def paces(self) -> bool:
+        """Whether it sets the pace itself, so that the guard has no waves to open."""
 
     def pause(self) -> None:
         """Assign to nobody else."""
@@ -63,9 +64,7 @@ class AtBroker:
     def uncounted(self) -> int:
         return self._watch.beyond_limit
 
-    def blind(self, now: datetime) -> bool:
-        """Never: devices and the broker say when they were last heard."""
-        return False
+    paces = False
 
     def pause(self) -> None:
         """Nothing beside the signed roll-out."""
@@ -85,13 +84,8 @@ class AtHawkbit:
     def tally(self, rollout: Rollout, now: datetime) -> Tally:
         return self._server.tally(self._rollout, now, self._limits.silent_after)
 
-    @property
-    def uncounted(self) -> int:
-        """None: hawkBit counts."""
-        return 0
-
-    def blind(self, now: datetime) -> bool:
-        return self._server.blind(now, self._limits.silent_after)
+    uncounted = 0  # hawkBit counts
+    paces = True
 
     def pause(self) -> None:
         self._server.pause(self._rollout)
@@ -134,8 +128,9 @@ def guard_round(
         raise PublishError(f"nothing is being rolled out to {device_class!r}")
     tally = plane.tally(rollout, publisher.now)
     decision = decide(rollout, tally, publisher.now, limits)
-    if isinstance(decision, Open) and plane.blind(publisher.now):
-        decision = Wait("not watched for long enough to see who fell silent")
+    if rollout.gated and plane.paces and not isinstance(decision, Pause):
+        # Devices wait here for a wave and count there as under way: no wave would ever settle.
+        decision = Wait("hawkBit sets the pace, --gated has none to wait for: roll out --nobody")
     if not dry_run:
         _act(publisher, rollout, decision, plane)
     return Round(rollout.release, tally, decision, plane.uncounted)

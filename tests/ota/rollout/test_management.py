@@ -35,9 +35,6 @@ class Fleet:
     def start_guard(self) -> None:
         self.guard = HawkbitManagement("https://hawkbit.example", "guard", "word", self.operator)
 
-    def blind(self) -> bool:
-        return self.guard.blind(self.now, SIX_HOURS)
-
     def tally(self) -> Tally:
         return self.guard.tally(7, self.now, SIX_HOURS)
 
@@ -121,7 +118,6 @@ def test_a_guard_that_starts_anew_sees_who_fell_silent_before_it() -> None:
     fleet.pass_time(20)
     fleet.start_guard()
     assert fleet.tally() == Tally(begun=100, succeeded=97, silent=3)
-    assert not fleet.blind()
 
 
 def test_a_group_that_a_server_changes_later_began_when_it_was_first_seen() -> None:
@@ -133,35 +129,29 @@ def test_a_group_that_a_server_changes_later_began_when_it_was_first_seen() -> N
     assert fleet.tally() == Tally(begun=1, silent=1)
 
 
-def test_a_guard_is_blind_until_the_youngest_group_could_show_silence() -> None:
-    fleet = Fleet(10)
-    assert fleet.blind()
-    fleet.pass_time(6)
-    fleet.tally()
-    assert not fleet.blind()
-    fleet.operator.begin(2)
-    fleet.tally()
-    assert fleet.blind()
-
-
-def test_where_the_server_tells_no_beginning_a_new_guard_knows_that_it_is_blind() -> None:
+def test_where_the_server_tells_no_beginning_silence_counts_from_the_guard_s_own() -> None:
     fleet = Fleet(10)
     fleet.operator.tells_when = False
+    fleet.pass_time(1)
+    fleet.poll(fleet.names[0])
     fleet.pass_time(20)
     fleet.start_guard()
-    fleet.tally()
-    assert fleet.blind()
-    fleet.pass_time(6)
-    fleet.tally()
-    assert not fleet.blind()
+    assert fleet.tally() == Tally()
+    fleet.pass_time(1)
+    fleet.poll(fleet.names[1])
+    fleet.pass_time(7)
+    assert fleet.tally() == Tally(begun=1, silent=1)
 
 
 def test_a_group_from_a_clock_far_ahead_begins_now() -> None:
     fleet = Fleet(10)
     fleet.operator.begun[1] = 2**43
     fleet.start_guard()
-    fleet.tally()
-    assert fleet.blind()
+    assert fleet.tally() == Tally()
+    fleet.pass_time(1)
+    fleet.poll(fleet.names[0])
+    fleet.pass_time(7)
+    assert fleet.tally() == Tally(begun=1, silent=1)
 
 
 def test_a_pause_may_be_said_twice() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -235,3 +236,14 @@ def test_each_action_has_help_and_an_example_that_parses(
     assert f"example:\n  linnet fleet {action}" in capsys.readouterr().out
     example = importlib.import_module(ACTIONS[action]).EXAMPLE
     assert build_parser().parse_args(shlex.split(example)[1:]).action == action
+
+
+def test_a_name_that_is_taken_is_refused_before_deltas_are_made(fleet: Run, tmp_path: Path) -> None:
+    fleet("init --class pc")
+    write_bundle(tmp_path / "bundle", "one", 2**16)
+    fleet("publish bundle --class pc --release 1.0 --unproved")
+    shutil.rmtree(tmp_path / "bundle")
+    write_bundle(tmp_path / "bundle", "two", 2**16)
+    before = set((tmp_path / "public" / "content").iterdir())
+    assert "already" in fleet("publish bundle --class pc --release 1.0 --unproved")["said"]
+    assert set((tmp_path / "public" / "content").iterdir()) == before

@@ -11,7 +11,7 @@ from ota.errors import TransferError
 from ota.repository.errors import PublishError
 from ota.repository.publisher import Publisher
 from ota.repository.rollouts import current_rollout, roll_out
-from ota.rollout.guard import Decision, Limits, Open, Pause, Tally, Wait
+from ota.rollout.guard import Decision, Limits, Pause, Tally, Wait
 from ota.rollout.management import HawkbitManagement
 from ota.rollout.rollout import Rollout
 from ota.trust.clock import utc_now
@@ -121,8 +121,7 @@ def test_the_signed_roll_out_stops_even_where_hawkbit_cannot_be_reached(rig: Rig
     assert rig.paused()
 
 
-def test_a_guard_that_was_started_again_opens_no_wave_over_bricked_devices(tmp_path: Path) -> None:
-    rig = Rig(tmp_path, "--gated")
+def test_a_guard_that_was_started_again_sees_who_fell_silent_before(rig: Rig) -> None:
     rig.hours = 1
     rig.poll(*rig.names)
     rig.end(95, Status.FINISHED)
@@ -131,15 +130,20 @@ def test_a_guard_that_was_started_again_opens_no_wave_over_bricked_devices(tmp_p
     assert rig.round() == Pause("5 of 100 fell silent")
 
 
-def test_no_wave_opens_while_silence_could_not_have_shown(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ended", [0, 100])
+def test_where_hawkbit_sets_the_pace_the_guard_opens_no_wave(tmp_path: Path, ended: int) -> None:
     rig = Rig(tmp_path, "--gated")
-    rig.end(100, Status.FINISHED)
-    rig.operator.tells_when = False
+    rig.end(ended, Status.FINISHED)
     rig.hours = 20
-    rig.start_guard()
-    assert rig.round() == Wait("not watched for long enough to see who fell silent")
-    rig.hours = 26.1
-    assert rig.round() == Open(20)
+    decision = rig.round()
+    assert isinstance(decision, Wait)
+    assert "hawkBit sets the pace" in decision.why
+
+
+def test_a_gated_roll_out_is_stopped_at_hawkbit_all_the_same(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "--gated")
+    rig.end(100, Status.ERROR)
+    assert isinstance(rig.round(), Pause)
 
 
 def test_a_pause_goes_out_while_another_release_waits_for_a_signature(tmp_path: Path) -> None:
@@ -167,9 +171,7 @@ class AllFail:
         return Tally(begun=100, failed=100)
 
     uncounted = 3
-
-    def blind(self, now: datetime) -> bool:
-        return False
+    paces = False
 
     def pause(self) -> None:
         """Nobody else to tell."""
