@@ -124,9 +124,9 @@ class Model(_Table):
     """The speech model."""
 
     family: Literal["linnet_mini", "glm_4_voice", "cascade"] = "linnet_mini"
-    """linnet_mini: built in; glm_4_voice: needs `bundle`; cascade: recogniser and synthesiser."""
+    """linnet_mini: built in; glm_4_voice: installed or named; cascade: recogniser, synthesiser."""
     bundle: PathText | None = None
-    """Bundle directory. Unset: the installed generation, else the one that came with Linnet."""
+    """Bundle directory. Unset, as updates want it: the installed generation, else Linnet's own."""
     generations: PathText = STATE_DIRECTORY / "models"
     """Directory of installed bundles."""
     threads: Annotated[int, Field(ge=1, le=64)] = 2

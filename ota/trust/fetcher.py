@@ -41,11 +41,15 @@ class Limits:
     """No rate is asked for before this; and longest wait for the head of an answer."""
     least_bytes_per_s: float = 1024
     """Of the whole file so far, after the grace."""
+    whole_s: float = 90
+    """Longest time for a file, however fast it comes: a file of 5 MB at the least rate would hold
+    its caller for more than an hour."""
     redirects: int = 3
 
     def too_slow(self, seconds: float, received: int) -> bool:
-        """Whether ``received`` bytes in ``seconds`` are below the least rate."""
-        return received < (seconds - self.grace_s) * self.least_bytes_per_s
+        """Whether ``received`` bytes in ``seconds`` are below the least rate, or too late."""
+        due = (seconds - self.grace_s) * self.least_bytes_per_s
+        return received < due or seconds > self.whole_s
 
 
 class BoundedFetcher(FetcherInterface):

@@ -340,7 +340,8 @@ class Agent:
         if update.ended:
             self.waits = ""
             self._tidy()
-            if self.deferral() != Deferral():
+            # Who wants quiet wants it of what comes in place of a failed or withdrawn one, too.
+            if update.stage is Stage.COMMITTED and self.deferral() != Deferral():
                 self._deferrals.save(Deferral())
             return
         if update.stage is Stage.ASSIGNED:

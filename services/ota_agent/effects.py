@@ -191,8 +191,8 @@ class Effects:
         return self._m.waiting(update, Box(state.speaking, state.quiet_s, state.due_s))
 
     def _prove(self, update: Update, cancel: Cancel) -> Result:
-        gate = self._m.accepted.read(update.target).gate
-        self._m.voice.prove(update.generation, gate)
+        if not self._begun(update, cancel):
+            return Result(Outcome.FAILED, Reason.CRASH, "the voice daemon begins no gate")
         last = self._m.clock()
         while True:
             cancel.sleep(LOOK_S)
@@ -207,6 +207,20 @@ class Effects:
                 return Result(Outcome.KILLED)  # it died and has started again
             if proof.over:
                 return self._proven(update, proof)
+
+    def _begun(self, update: Update, cancel: Cancel) -> bool:
+        """Whether a gate goes on; no release is to blame for a daemon that is just restarting, or
+        that has not yet let go of another generation."""
+        gate, since = self._m.accepted.read(update.target).gate, self._m.clock()
+        while True:
+            try:
+                self._m.voice.prove(update.generation, gate)
+                return True
+            except SocketError as error:
+                if self._m.clock() - since > 10 * GONE_S:
+                    return False
+                log.debug("no gate yet", extra={"reason": str(error)})
+            cancel.sleep(LOOK_S)
 
     def _proven(self, update: Update, proof: Proof) -> Result:
         # What came on a stick needs no network, nor will what comes after it.

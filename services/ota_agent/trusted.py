@@ -118,6 +118,9 @@ class Trusted:
         """Raise the floor. Raises as ``vouch``."""
         with self._lock:
             self._here.committed(release)
+            if self._offered is not None and self._offered.counter <= release.counter:
+                # It leads on from here no more, unless what is fetched next says so.
+                self._offered = None
 
     def running(self) -> int | None:
         """Counter of the newest release that was committed here. Raises StoreError."""

@@ -39,6 +39,7 @@ from services.ota_agent.trusted import AcceptedRelease, Trusted
 from services.ota_agent.voice_link import VoiceLink
 from services.ota_agent.work import ThreadedWorker
 from services.settings import Ota, Settings
+from services.settings_file import Problem, SettingsError
 from services.wiring import broker_address
 
 MAX_ROOT_BYTES = 512_000
@@ -76,9 +77,11 @@ def open_agent(settings: Settings) -> Iterator[Agent]:
     """An agent that only has to ``run``; its socket and its connection are open inside.
 
     Raises:
-        SettingsError: updates are not switched on, or a file that is named cannot be used.
+        SettingsError: updates are not switched on, would change nothing, or a file that is named
+            cannot be used.
         SocketError, OtaError: its socket, its directory.
     """
+    _refuse_a_named_bundle(settings)
     agent_of: list[Agent] = []
     made = _made(settings, lambda within: agent_of[0].poll_soon(within))
     agent = Agent(_parts(made))
@@ -93,6 +96,15 @@ def open_agent(settings: Settings) -> Iterator[Agent]:
         server.close()
         if isinstance(made.fleet, FleetStatus):
             made.fleet.stop()
+
+
+def _refuse_a_named_bundle(settings: Settings) -> None:
+    """A bundle that is named goes before the installed one: after the next start of the voice
+    daemon it would serve again, whatever had been committed."""
+    named = settings.model.bundle
+    if named is not None:
+        why = "no update would last; run `linnet bundle install` on it and leave `bundle` unset"
+        raise SettingsError([Problem("settings", None, "model.bundle", str(named), why)])
 
 
 def _made(settings: Settings, nudged: Callable[[float], None]) -> _Made:

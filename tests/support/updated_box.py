@@ -62,6 +62,8 @@ class Voice:
         """Whether its replies are understood."""
         self.silent = False
         """Nobody answers."""
+        self.busy = False
+        """Another generation is in the gate."""
         self.dies_in_gate = 0
         """How often it still dies while it proves."""
         self.turns, self.failed = 0, 0
@@ -96,6 +98,10 @@ class Voice:
         )
 
     def prove(self, generation: str, gate: Gate) -> VoiceState:
+        if self.silent:
+            raise SocketError("voice.sock: nobody")
+        if self.busy:
+            raise SocketError("voice.sock: busy with another generation")
         self.gates.append(gate)
         self.proof = Proof(generation=generation)
         return self.look_only()

@@ -22,7 +22,7 @@ from ota.release import Gate
 from services.logs import without_message
 from services.settings import Settings
 from services.voice.trial import judgement
-from services.voice.trial.exchange import Absent, Exchange, Loaded, told_of
+from services.voice.trial.exchange import POLL_S, Absent, Exchange, Loaded, told_of
 from services.voice.trial.judgement import Verdict
 from services.voice.trial.rehearsal import Rehearsed, rehearse
 from services.voice.trial.words import Proof
@@ -173,7 +173,21 @@ class _Run:
         while said is not None and not self._old.enough(self._o._rehearsals):
             self._old.add(self._rehearse_serving(said, self._o._rehearsals))
         self._before = replace(self._before, model=Absent())  # or it could not go
-        self._o._exchange.take_out()
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Whoever speaks may go on for as long as the gate has time."""
+        exchange = self._o._exchange
+        while True:
+            self._in_time()
+            if exchange.wanted:
+                time.sleep(POLL_S)
+                continue
+            try:
+                return exchange.take_out()
+            except TimeoutError:
+                if exchange.absent:
+                    raise  # nobody has begun to speak once more: it does not let go
 
     def _try(self, loaded: Loaded, said: Pcm) -> None:
         self._demand(self._of_words(loaded, self._heard_right(loaded, said).turns[0]))
@@ -203,7 +217,7 @@ class _Run:
         until = self._o._clock() + REST_S
         while exchange.wanted and self._o._clock() < until:
             self._in_time()
-            time.sleep(0.05)
+            time.sleep(POLL_S)
         self._in_time()
         return rehearse(
             self._o._settings,

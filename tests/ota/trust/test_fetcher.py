@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import socket
 import threading
 import time
@@ -112,25 +111,40 @@ def test_one_byte_too_many_is_too_many() -> None:
         BoundedFetcher().download_bytes(f"{address}/endless", 10**6)
 
 
-def test_a_server_that_drips_is_given_up() -> None:
-    """Each byte comes in time, all of them never would. The clock is virtual, and so is the drip:
-    a byte is sent when the client has looked at the clock."""
-    looked, seconds = threading.Semaphore(0), itertools.count(0, 5.0)
+class Drip:
+    """A server, and a client's clock that goes 5 s at each look: a drop is sent when the client
+    has looked at it."""
 
-    def clock() -> float:
-        looked.release()
-        return next(seconds)
+    def __init__(self, drop: bytes) -> None:
+        self._drop, self._looked = drop, threading.Semaphore(0)
+        self.seconds = 0.0
 
-    def drips(handler: BaseHTTPRequestHandler) -> None:
+    def clock(self) -> float:
+        self._looked.release()
+        self.seconds += 5
+        return self.seconds - 5
+
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)
         handler.end_headers()
-        while looked.acquire(timeout=10):
-            handler.wfile.write(b"x")
+        while self._looked.acquire(timeout=10):
+            handler.wfile.write(self._drop)
             handler.wfile.flush()
 
-    with serving({"/a": drips}) as address, pytest.raises(SlowRetrievalError):
-        BoundedFetcher(clock=clock).download_bytes(f"{address}/a", 10**6)
-    assert next(seconds) < 100
+
+def test_a_server_that_drips_is_given_up() -> None:
+    """Each byte comes in time, all of them never would."""
+    drip = Drip(b"x")
+    with serving({"/a": drip.answer}) as address, pytest.raises(SlowRetrievalError):
+        BoundedFetcher(clock=drip.clock).download_bytes(f"{address}/a", 10**6)
+    assert drip.seconds < 100
+
+
+def test_a_server_that_is_never_too_slow_has_an_end_too() -> None:
+    drip = Drip(b"x" * 2**16)
+    with serving({"/a": drip.answer}) as address, pytest.raises(SlowRetrievalError):
+        BoundedFetcher(clock=drip.clock).download_bytes(f"{address}/a", 10**8)
+    assert 90 < drip.seconds <= 100
 
 
 def test_a_server_that_drips_its_head_is_given_up() -> None:
@@ -160,9 +174,10 @@ def test_the_least_rate_is_asked_for_after_the_grace(seconds: float, received: i
     limits = Limits()
     if seconds <= limits.grace_s:
         assert not limits.too_slow(seconds, received)
-    if received >= seconds * limits.least_bytes_per_s:
+    if received >= seconds * limits.least_bytes_per_s and seconds <= limits.whole_s:
         assert not limits.too_slow(seconds, received)
     assert limits.too_slow(limits.grace_s + seconds + 1, 0)
+    assert limits.too_slow(limits.whole_s + seconds + 1, received)
 
 
 def test_a_server_that_says_nothing_is_given_up() -> None:

@@ -273,6 +273,26 @@ def test_who_asks_to_wait_is_heard(box: UpdatedBox) -> None:
     assert box.agent.deferral().until == 0, "the wish was for this update"
 
 
+def test_a_wish_to_wait_outlives_an_update_that_fails_or_is_replaced(box: UpdatedBox) -> None:
+    until = box.agent.defer(5 * 86_400, "guests").until
+    box.shelf.empty = True
+    box.want(box.publish("missing", 1, **SOON), action="fails")
+    box.run()
+    assert (stage(box), box.agent.deferred_until()) == (Stage.FAILED, until)
+    box.shelf.empty = False
+    box.want(box.publish("old", 2, **SOON), action="replaced", install="not yet")
+    box.agent.poll_soon(0)
+    for _ in range(4):
+        box.tick()
+    assert (stage(box), box.agent.deferred_until()) == (Stage.STAGED, until)
+    box.want(box.publish("new", 3, **SOON), action="comes")
+    box.run()
+    box.run()
+    assert [reason for _, reason in box.source.ends] == ["UNREACHABLE", "CANCELLED", ""]
+    assert (stage(box), box.content) == (Stage.COMMITTED, b"voice new")
+    assert box.clock.local().timestamp() >= until
+
+
 def test_a_wish_to_wait_is_for_one_update_and_for_a_week(box: UpdatedBox) -> None:
     desk = AgentDesk(box.agent, box.generations, box.journal.read)
     defer = {"do": "defer", "seconds": 3600, "why": "guests"}

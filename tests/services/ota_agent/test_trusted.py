@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+
+import pytest
 
 from ota.trust.client import Trust
 from services.ota_agent.trusted import Trusted
@@ -37,3 +39,20 @@ def test_a_slow_server_keeps_nobody_from_reading_the_floor(tmp_path: Path) -> No
             answered.set()
         trusted.committed(vouched.result(30).release)
     assert trusted.running() == 1
+
+
+@pytest.mark.parametrize(("installed", "offered"), [(1, "1.2"), (2, None), (3, None)])
+def test_what_is_no_newer_than_what_was_installed_meanwhile_is_not_offered(
+    tmp_path: Path, installed: int, offered: str | None
+) -> None:
+    repository = UpdateRepository()
+    targets = {counter: repository.release(A, f"1.{counter}", counter) for counter in (1, 2, 3)}
+    wave = {"until_bucket": 2048, "start": repository.now.isoformat()}
+    repository.rollout(A, "1.2", 2, waves=[wave])
+    repository.publish(A, "rollout")
+    trust = Device(tmp_path / "trust", repository).trust()
+    trusted = Trusted(trust, lambda: nullcontext(trust), A)
+    trusted.rollout()
+    trusted.committed(trusted.vouch(targets[installed]).release)
+    found = trusted.offered()
+    assert (found and found.release) == offered

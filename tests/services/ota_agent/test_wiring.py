@@ -13,6 +13,9 @@ from ota.errors import Reason
 from ota.layout import content_path
 from ota.machine import Stage
 from services.ota_agent.agent import Wish
+from services.ota_agent.wiring import open_agent
+from services.settings import Settings
+from services.settings_file import SettingsError
 from tests.support.http_server import Answer, serving
 from tests.support.opened_box import OpenedBox, Published
 
@@ -87,3 +90,16 @@ def test_on_a_metered_line_no_whole_file_follows_a_delta_that_fails(
         end = box.until_it_ends()
     assert end.stage is (Stage.COMMITTED if allowed else Stage.FAILED)
     assert end.reason is (None if allowed else Reason.REFUSED)
+
+
+def test_beside_a_bundle_that_the_settings_name_no_update_would_last(tmp_path: Path) -> None:
+    settings = Settings.model_validate({
+        "model": {"bundle": tmp_path / "mine", "generations": tmp_path / "models"},
+        "ota": {"repository": "https://updates.example/fleet", "directory": tmp_path / "ota"},
+    })  # fmt: skip
+    with (
+        pytest.raises(SettingsError, match=r"model\.bundle = .*mine: .*bundle install"),
+        open_agent(settings),
+    ):
+        pass
+    assert not (tmp_path / "ota").exists()

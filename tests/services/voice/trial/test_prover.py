@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from services.demo.script import RECORDINGS
 from services.language.calls import Call
 from services.language.homeview import HomeView
 from services.settings import Audio, Settings, Wake
-from services.voice.controller import State
+from services.voice.controller import Event, State
 from services.voice.families.base import SpeechModel
 from services.voice.loop import VoiceLoop
 from services.voice.trial.exchange import Absent, Exchange, Loaded, TurnCount
@@ -59,6 +60,7 @@ def prove(tmp_path: Path, loop: VoiceLoop) -> Prove:
         before: SpeechModel | Exception | None = None,
         said: Pcm = SAID,
         judge: Callable[..., tuple[int, int] | None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> tuple[Proof, Loaded | None]:
         write_wav(tmp_path / "gate.wav", said)
 
@@ -71,7 +73,7 @@ def prove(tmp_path: Path, loop: VoiceLoop) -> Prove:
         # The owner's own wake word and volume have no say in it.
         settings = Settings(wake=Wake(phrase="alexa"), audio=Audio(volume=0.0))
         exchange = Exchange(loop, Loaded(loop.model, OLD), HomeView, TurnCount())
-        prover = Prover(settings, exchange, open_, judge, rehearsals=1)
+        prover = Prover(settings, exchange, open_, judge, rehearsals=1, clock=clock)
         return prover.prove(NAME, gate, tmp_path, needs_mb)
 
     return run
@@ -151,6 +153,25 @@ def test_without_room_for_two_the_old_one_makes_room_and_comes_back_after_a_bad_
         while loop.model is not served or loop.state is not State.IDLE:
             assert time.monotonic() < deadline
             time.sleep(0.01)
+
+
+@pytest.mark.parametrize(("ends_s", "reason"), [(100.0, None), (1e9, Reason.GATE_TIME)])
+def test_who_speaks_while_the_old_one_shall_make_room_has_as_long_as_the_gate(
+    prove: Prove, loop: VoiceLoop, ends_s: float, reason: Reason | None
+) -> None:
+    seconds = itertools.count(0.0, 5.0)
+
+    def clock() -> float:
+        now = next(seconds)
+        if now == ends_s:
+            loop.controller.handle(Event.MUTE, now)
+        return now
+
+    loop.controller.handle(Event.WAKE, 0.0)
+    served, gate = loop.model, Gate(seconds=150)
+    proof, held = prove(ScriptedModel(), gate, needs_mb=lambda: 2**40, clock=clock)
+    assert (proof.reason, proof.beside) == (reason, False)
+    assert (held is None) == (loop.model is served) == (reason is not None)
 
 
 @pytest.mark.parametrize("fault", [MemoryError(), ValueError("personal"), OSError(5, "disk")])
