@@ -24,10 +24,15 @@ CFG = GlmConfig(vocab=64, dim=32, layers=2, heads=2, kv_heads=1, head_dim=16, ff
 def test_nothing_is_both_seen_and_judged_by(count):
     calibration, judged = held_out(count)
     assert sorted([*calibration, *judged]) == list(range(count))
-    assert len(judged) == count // 4
+    assert len(judged) == count // 2
+    assert len(judged) >= 2
 
 
-def test_three_utterances_are_too_few_to_hold_one_back():
+def test_half_of_the_six_demo_recordings_judge():
+    assert held_out(6) == ((0, 2, 4), (1, 3, 5))
+
+
+def test_three_utterances_are_too_few_to_hold_any_back():
     assert held_out(3) == ((0, 1, 2), (0, 1, 2))
     few = Heard([np.zeros(160, np.float32)] * 3)
     assert few.split() == (few, few)
@@ -36,10 +41,10 @@ def test_three_utterances_are_too_few_to_hold_one_back():
 def test_utterances_stay_with_their_codes():
     pcm = [np.full(8, n, np.float32) for n in range(5)]
     calibration, judged = Heard(pcm, [[n] for n in range(5)]).split()
-    assert calibration.codes == [[0], [1], [2], [4]]
-    assert [part[0] for part in calibration.pcm] == [0, 1, 2, 4]
-    assert judged.codes == [[3]]
-    assert judged.pcm[0][0] == 3
+    assert calibration.codes == [[0], [2], [4]]
+    assert [part[0] for part in calibration.pcm] == [0, 2, 4]
+    assert judged.codes == [[1], [3]]
+    assert [part[0] for part in judged.pcm] == [1, 3]
 
 
 def test_a_part_is_judged_by_other_inputs_than_it_was_calibrated_on(tmp_path):
@@ -70,14 +75,14 @@ def linear():
 def test_the_language_model_never_watches_what_it_is_judged_by():
     torch.manual_seed(0)
     model = Glm(CFG).eval()
-    model.word_embeddings.weight.data[63] = 1000.0  # one that only the fourth prompt has
+    model.word_embeddings.weight.data[63] = 1000.0  # one that only a judge has
     weights = InMemory(model)
     prompts = [[1, 2, 3], [4, 5], [6, 7, 8, 9], [63, 10]]
     told: list[str] = []
-    three = calibrate(CFG, weights, prompts[:3], told.append)
+    watched = calibrate(CFG, weights, prompts[::2], told.append)
     four = calibrate(CFG, weights, prompts, told.append)
-    assert four.channels.keys() == three.channels.keys()
-    for name, seen in three.channels.items():
+    assert four.channels.keys() == watched.channels.keys()
+    for name, seen in watched.channels.items():
         np.testing.assert_array_equal(four.channels[name], seen)
-    assert [len(states) for states in four.hidden] == [2]
-    assert [len(states) for states in three.hidden] == [3, 2, 4]
+    assert [len(states) for states in four.hidden] == [2, 2]
+    assert [len(states) for states in watched.hidden] == [3, 4]
