@@ -41,8 +41,10 @@ def run(args: argparse.Namespace, sizes: DecoderSizes | None = None) -> Bundle:
     """
     check_target(args.out, replace=args.family == "linnet-mini")
     progress = Progress()
-    bundle = _FAMILIES[args.family](args, sizes, progress)
-    progress.end()
+    try:
+        bundle = _FAMILIES[args.family](args, sizes, progress)
+    finally:
+        progress.end()
     for name, value in sorted(bundle.manifest.evaluation.items()):
         print(f"  {name:<40} {value:g}")
     for name in bundle.manifest.parts:
@@ -131,20 +133,27 @@ def read_speech(folder: Path) -> list[np.ndarray]:
     """Recordings (WAV, FLAC) of a folder at 16 kHz, the first channel, at most 30 s of each.
 
     Raises:
-        ExportError: there are none, or one cannot be read.
+        ExportError: there are none, or one cannot be read, is empty or not finite.
     """
     files = sorted(path for path in folder.glob("*") if path.suffix.lower() in (".wav", ".flac"))
     if not files:
         raise ExportError(f"{folder}: holds no recordings to calibrate on")
-    found = []
-    for path in files[:MAX_CLIPS]:
-        try:
-            with soundfile.SoundFile(path) as sound:
-                pcm = sound.read(MAX_SECONDS * sound.samplerate, dtype="float32", always_2d=True)
-                found.append(soxr.resample(pcm[:, 0], sound.samplerate, RATE).astype(np.float32))
-        except (OSError, soundfile.SoundFileError) as error:
-            raise ExportError(f"{path}: is no recording that can be read") from error
-    return found
+    return [_recording(path) for path in files[:MAX_CLIPS]]
+
+
+def _recording(path: Path) -> np.ndarray:
+    try:
+        with soundfile.SoundFile(path) as sound:
+            rate = sound.samplerate
+            pcm = sound.read(MAX_SECONDS * rate, dtype="float32", always_2d=True)[:, 0]
+    except (OSError, soundfile.SoundFileError) as error:
+        raise ExportError(f"{path}: is no recording that can be read") from error
+    if not np.isfinite(pcm).all():
+        raise ExportError(f"{path}: has samples that are not finite; record it again")
+    resampled: np.ndarray = soxr.resample(pcm, rate, RATE).astype(np.float32)
+    if not resampled.size:
+        raise ExportError(f"{path}: holds no samples; take it away or record it again")
+    return resampled
 
 
 def bars(gates: list[str] | None) -> dict[str, float]:
