@@ -67,6 +67,7 @@ class Progress:
     def __init__(self) -> None:
         self._live = sys.stderr.isatty()
         self._part, self._parts, self._within = 0, 1, 0.0
+        self._shown = False
 
     def __call__(self, line: str) -> None:
         """Say what is being done; ``[2/7] name`` and ``layer 3 of 40`` tell how far along it is."""
@@ -78,6 +79,7 @@ class Progress:
         filled = round(BAR_WIDTH * share)
         bar = "█" * filled + "░" * (BAR_WIDTH - filled)
         print(f"\r\x1b[K{bar} {share:4.0%} {line}", end="", file=sys.stderr, flush=True)
+        self._shown = True
 
     def _locate(self, line: str) -> None:
         if part := _PART.match(line):
@@ -87,8 +89,8 @@ class Progress:
             self._within = (_PASSES.index(layer[1]) + begun) / len(_PASSES)
 
     def end(self) -> None:
-        """Leave the line."""
-        if self._live:
+        """Leave the line, if there is one."""
+        if self._shown:
             print(file=sys.stderr)
 
 
