@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -11,12 +13,17 @@ from hypothesis import strategies as st
 from model_export.families.glm import Glm, GlmConfig
 from model_export.families.glm_4_voice.speech import Heard
 from model_export.families.glm_layers import calibrate
+from model_export.families.linnet_mini.export import Checkpoints, Speech, _Job
 from model_export.gates import Gate, GateFailed
 from model_export.parts import Recipe, make_part
 from model_export.samples import held_out
 from tests.device import graphs
 from tests.support.glm_checkpoint import InMemory
 
+ROOT = Path(__file__).parents[2]
+KEPT = Checkpoints.kept(
+    ROOT / "model_export/weights", ROOT / "bundles/linnet_mini-en/ranks.tiktoken"
+)
 CFG = GlmConfig(vocab=64, dim=32, layers=2, heads=2, kv_heads=1, head_dim=16, ffn=48, max_len=32)
 
 
@@ -45,6 +52,30 @@ def test_utterances_stay_with_their_codes():
     assert [part[0] for part in calibration.pcm] == [0, 2, 4]
     assert judged.codes == [[1], [3]]
     assert [part[0] for part in judged.pcm] == [1, 3]
+
+
+def test_prompts_that_are_known_already_are_split_on_their_own():
+    """A release calibrates on clips, and on prompts of other sentences."""
+    pcm = [np.full(8, n, np.float32) for n in range(4)]
+    calibration, judged = Speech(pcm, [[n] for n in range(6)]).split()
+    assert [list(calibration.prompts), list(judged.prompts)] == [[[0], [2], [4]], [[1], [3], [5]]]
+    assert [part[0] for part in judged.pcm] == [1, 3]
+    few = Speech(pcm[:3])
+    assert few.split() == (few, few)
+
+
+def decoder_gate(folder: Path, codes: list[list[int]]) -> float:
+    """Of the built-in speech decoder, whose weights alone are rounded, by what it is fed."""
+    folder.mkdir()
+    speech = Speech([np.zeros(16_000, np.float32)] * len(codes), codes=codes)
+    job = _Job(KEPT, speech, "int8", None, {})
+    return job.make("speech_decoder", folder).figures["gate.speech_decoder.l1"]
+
+
+def test_the_built_in_model_is_judged_by_every_second_utterance(tmp_path):
+    codes = [[7, 800, 249], [330, 237], [854, 350, 608], [41, 12, 99, 500]]
+    alone = decoder_gate(tmp_path / "alone", codes[1::2])
+    assert decoder_gate(tmp_path / "all", codes) == alone > 0
 
 
 def test_a_part_is_judged_by_other_inputs_than_it_was_calibrated_on(tmp_path):
