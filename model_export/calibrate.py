@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,17 @@ from model_export.onnx_graph import ExportError
 BINS = 4096  # of the histogram of magnitudes
 LEAST = BINS * float(np.finfo(np.float32).tiny)  # a range whose bins float32 can still tell apart
 Feeds = Iterable[Mapping[str, Array]]
+
+
+class Runs(Protocol):
+    """Inputs of a graph, a mapping for each run, that can be gone through more than once.
+
+    A list, or what works them out anew where a list would not fit into memory.
+    """
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Mapping[str, Array]]: ...
 
 
 class Magnitudes:

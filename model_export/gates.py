@@ -14,7 +14,7 @@ import numpy.typing as npt
 import onnx
 
 from device.engine.contract import NUMPY_TYPES, Array
-from model_export.calibrate import session
+from model_export.calibrate import Runs, session
 from model_export.onnx_graph import ExportError, tensor_specs
 
 PREFIX = "gate."
@@ -62,7 +62,7 @@ def judged(part: str, gate: Gate, value: float, bar: float | None = None) -> dic
 def measured(
     exact: onnx.ModelProto,
     rounded: onnx.ModelProto,
-    feeds: Sequence[Mapping[str, Array]],
+    feeds: Runs,
     gate: Gate,
 ) -> float:
     """Run both graphs on the same feeds and compare one output.
@@ -76,9 +76,7 @@ def measured(
     return compared(a, b, gate.measure)
 
 
-def _answers(
-    model: onnx.ModelProto, feeds: Sequence[Mapping[str, Array]], output: str
-) -> list[npt.NDArray[Any]]:
+def _answers(model: onnx.ModelProto, feeds: Runs, output: str) -> list[npt.NDArray[Any]]:
     """One session at a time is in memory: each has a copy of the weights."""
     running, kinds = session(model), _types(model)
     return [running.run([output], _cast(feed, kinds))[0] for feed in feeds]

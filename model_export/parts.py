@@ -10,8 +10,9 @@ from typing import Literal
 import onnx
 
 from device.bundle import BundlePart
-from device.engine.contract import Array, EngineSpec, Precision
+from device.engine.contract import EngineSpec, Precision
 from model_export import gates, lint
+from model_export.calibrate import Runs
 from model_export.gates import Gate
 from model_export.half import to_half
 from model_export.onnx_graph import load, matches, tensor_specs
@@ -54,9 +55,9 @@ def make_part(
     export: Callable[[Path], None],
     form: Form,
     recipe: Recipe,
-    feeds: Sequence[Mapping[str, Array]],
+    feeds: Runs,
     *,
-    judged: Sequence[Mapping[str, Array]] | None = None,
+    judged: Runs | None = None,
     smooth: float | None = None,
     bar: float | None = None,
     earlier: onnx.ModelProto | None = None,
@@ -102,7 +103,7 @@ def _rounded(
     model: onnx.ModelProto,
     form: Form,
     recipe: Recipe,
-    feeds: Sequence[Mapping[str, Array]],
+    feeds: Runs,
     smooth: float | None,
     earlier: onnx.ModelProto | None,
 ) -> tuple[onnx.ModelProto, Precision, Mapping[str, tuple[int, int]]]:

@@ -41,8 +41,10 @@ def run(args: argparse.Namespace, sizes: DecoderSizes | None = None) -> Bundle:
     """
     check_target(args.out, replace=args.family == "linnet-mini")
     progress = Progress()
-    bundle = _FAMILIES[args.family](args, sizes, progress)
-    progress.end()
+    try:
+        bundle = _FAMILIES[args.family](args, sizes, progress)
+    finally:
+        progress.end()
     for name, value in sorted(bundle.manifest.evaluation.items()):
         print(f"  {name:<40} {value:g}")
     for name in bundle.manifest.parts:
@@ -65,6 +67,7 @@ class Progress:
     def __init__(self) -> None:
         self._live = sys.stderr.isatty()
         self._part, self._parts, self._within = 0, 1, 0.0
+        self._shown = False
 
     def __call__(self, line: str) -> None:
         """Say what is being done; ``[2/7] name`` and ``layer 3 of 40`` tell how far along it is."""
@@ -76,6 +79,7 @@ class Progress:
         filled = round(BAR_WIDTH * share)
         bar = "█" * filled + "░" * (BAR_WIDTH - filled)
         print(f"\r\x1b[K{bar} {share:4.0%} {line}", end="", file=sys.stderr, flush=True)
+        self._shown = True
 
     def _locate(self, line: str) -> None:
         if part := _PART.match(line):
@@ -85,8 +89,8 @@ class Progress:
             self._within = (_PASSES.index(layer[1]) + begun) / len(_PASSES)
 
     def end(self) -> None:
-        """Leave the line."""
-        if self._live:
+        """Leave the line, if there is one."""
+        if self._shown:
             print(file=sys.stderr)
 
 
@@ -131,20 +135,27 @@ def read_speech(folder: Path) -> list[np.ndarray]:
     """Recordings (WAV, FLAC) of a folder at 16 kHz, the first channel, at most 30 s of each.
 
     Raises:
-        ExportError: there are none, or one cannot be read.
+        ExportError: there are none, or one cannot be read, is empty or not finite.
     """
     files = sorted(path for path in folder.glob("*") if path.suffix.lower() in (".wav", ".flac"))
     if not files:
         raise ExportError(f"{folder}: holds no recordings to calibrate on")
-    found = []
-    for path in files[:MAX_CLIPS]:
-        try:
-            with soundfile.SoundFile(path) as sound:
-                pcm = sound.read(MAX_SECONDS * sound.samplerate, dtype="float32", always_2d=True)
-                found.append(soxr.resample(pcm[:, 0], sound.samplerate, RATE).astype(np.float32))
-        except (OSError, soundfile.SoundFileError) as error:
-            raise ExportError(f"{path}: is no recording that can be read") from error
-    return found
+    return [_recording(path) for path in files[:MAX_CLIPS]]
+
+
+def _recording(path: Path) -> np.ndarray:
+    try:
+        with soundfile.SoundFile(path) as sound:
+            rate = sound.samplerate
+            pcm = sound.read(MAX_SECONDS * rate, dtype="float32", always_2d=True)[:, 0]
+    except (OSError, soundfile.SoundFileError) as error:
+        raise ExportError(f"{path}: is no recording that can be read") from error
+    if not np.isfinite(pcm).all():
+        raise ExportError(f"{path}: has samples that are not finite; record it again")
+    resampled: np.ndarray = soxr.resample(pcm, rate, RATE).astype(np.float32)
+    if not resampled.size:
+        raise ExportError(f"{path}: holds no samples; take it away or record it again")
+    return resampled
 
 
 def bars(gates: list[str] | None) -> dict[str, float]:

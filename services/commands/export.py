@@ -20,6 +20,8 @@ GATED = {
     "linnet-mini": ("tokenizer", "lm", "speech_decoder", "vocoder"),
 }
 """Parts that rounding may spoil, by family: those that have a quality bar."""
+UNROUNDED = {("linnet-mini", "int8"): ("vocoder",)}
+"""Of these, parts that a family stores in float: nothing is judged."""
 _NEEDED = {"glm-4-voice": ("tokenizer", "lm", "decoder"), "linnet-mini": ("weights",)}
 
 
@@ -73,11 +75,13 @@ def _check_choices(args: argparse.Namespace) -> None:
         raise UsageError("--smooth is an alpha of 0..1, for --precision int8 alone")
     if args.head == "int8" and (args.precision == "fp16" or args.family != "glm-4-voice"):
         raise UsageError("--head int8 is for glm-4-voice in int4; in int8 it is so anyway")
+    unrounded = UNROUNDED.get((args.family, args.precision), ())
+    gated = [part for part in GATED[args.family] if part not in unrounded]
     for text in args.gate or ():
         part, _, number = text.partition("=")
-        if part not in GATED[args.family]:
-            parts = ", ".join(GATED[args.family])
-            raise UsageError(f"--gate {text}: of {args.family}, {parts} have a bar")
+        if part not in gated:
+            of = f"{args.family} in {args.precision}"
+            raise UsageError(f"--gate {text}: of {of}, {', '.join(gated)} have a bar")
         try:
             finite = math.isfinite(float(number))
         except ValueError:

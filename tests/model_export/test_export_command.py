@@ -40,6 +40,22 @@ def test_no_recordings_or_broken_ones_are_refused(tmp_path):
         read_speech(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("samples", "complaint"),
+    [
+        ([], r"b\.wav: holds no samples"),
+        ([0.1], r"b\.wav: holds no samples"),  # of 48 kHz: not one at 16 kHz
+        ([0.1, np.nan, 0.1], r"b\.wav: has samples that are not finite"),
+        ([0.1, np.inf, 0.1], r"b\.wav: has samples that are not finite"),
+    ],
+)
+def test_an_empty_recording_or_one_beyond_numbers_is_refused_by_name(tmp_path, samples, complaint):
+    soundfile.write(tmp_path / "a.wav", np.full(8_000, 0.25), 16_000)
+    soundfile.write(tmp_path / "b.wav", np.array(samples, np.float32), 48_000, subtype="FLOAT")
+    with pytest.raises(ExportError, match=complaint):
+        read_speech(tmp_path)
+
+
 def test_what_a_release_has_to_answer_is_there_from_any_directory_or_nothing_is_made(
     tmp_path, monkeypatch
 ):

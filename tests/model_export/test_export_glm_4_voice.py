@@ -18,6 +18,7 @@ from device.bundle import Bundle
 from device.engine.factory import EngineFactory
 from device.engine.onnx_cpu import OnnxCpuEngine
 from device.engine.tensorrt_build import build
+from device.manifest import StoredFile
 from device.speech.glm_frames import frames_of
 from model_export.checkpoints.errors import CheckpointError
 from model_export.checkpoints.synthetic import write_random_shards
@@ -36,6 +37,7 @@ from services.language.homeview import HomeView
 from services.language.schedule import InterleaveSchedule
 from services.voice.families.base import AudioDelta, TextDelta, TurnEnd
 from services.voice.families.glm_4_voice import Glm4Voice
+from tests.model_export.test_export_progress import Terminal
 from tests.support.glm_checkpoint import CODES, LM, SIZES, write_checkpoints
 
 pytestmark = pytest.mark.slow
@@ -69,14 +71,14 @@ def write_speech(folder):
         soundfile.write(folder / f"{hz}.wav", tone + 0.01 * rng.standard_normal(time.size), 16_000)
 
 
-def exported(folders, speech, out, bars):
+def exported(folders, speech, out, bars, shown=None):
     """``linnet export glm-4-voice`` with the sizes of this decoder; what it told people."""
     asked = ["export", "glm-4-voice", "--precision", "int4", "--head", "int8", "--out", str(out)]
     for name in ("tokenizer", "lm", "decoder"):
         asked += [f"--{name}", str(getattr(folders, name))]
     asked += ["--speech", str(speech)]
     asked += [word for part, bar in bars.items() for word in ("--gate", f"{part}={bar}")]
-    with redirect_stderr(io.StringIO()) as said, redirect_stdout(io.StringIO()):
+    with redirect_stderr(shown or io.StringIO()) as said, redirect_stdout(io.StringIO()):
         try:
             run(build_parser().parse_args(asked), SIZES)
         except GateFailed as failed:
@@ -95,7 +97,9 @@ def bundle(folders, tmp_path_factory, said) -> Bundle:
     speech, out = place / "speech", place / "glm"
     write_speech(speech)
     # First the gate of a late part stops it: what is finished is not made again.
-    stopped = exported(folders, speech, out, BARS | {"hift_decode": 1e9})
+    terminal = Terminal()
+    stopped = exported(folders, speech, out, BARS | {"hift_decode": 1e9}, terminal)
+    assert terminal.getvalue().endswith("[7/7] hift_decode\n")  # what is wrong has its own line
     assert re.search(r"part hift_decode: snr_db of wave .* --gate hift_decode", stopped)
     assert not out.exists()
     said += exported(folders, speech, out, BARS).splitlines()
@@ -142,6 +146,21 @@ def test_licences_of_all_folders_are_found_and_none_is_lost(tmp_path):
     made = copied(licence_files(folders), tmp_path / "place")
     assert [path.read_text() for path in made.values()] == ["lm", "tokenizer", "decoder", "more"]
     assert list(made) == ["licence", "licence.2", "licence.3", "licence.4"]
+
+
+def test_licences_of_any_name_have_names_that_a_bundle_takes(tmp_path):
+    folder, place = tmp_path / "lm", tmp_path / "place"
+    folder.mkdir()
+    place.mkdir()
+    odd = ["LICENSE (1).txt", "LICENSE [1].txt", "LICENSE 许可", "Notice" + "!" * 200]
+    for name in [*odd, "LICENSE__1_.txt"]:
+        (folder / name).write_text(name)
+    found = licence_files({"lm": folder})
+    made = copied(found, place)
+    assert sorted(path.read_text() for path in made.values()) == sorted([*odd, "LICENSE__1_.txt"])
+    for path in made.values():
+        StoredFile(file=path.name, bytes=path.stat().st_size, sha256="0" * 64)
+    assert {"LICENSE__1_.txt.lm", "LICENSE__1_.txt.lm.2", "LICENSE__1_.txt.lm.3"} < set(found)
 
 
 def test_figures_stand_beside_their_bars(bundle):

@@ -33,6 +33,12 @@ def test_the_bar_fills_with_every_layer():
     assert [bar.count("█") for bar, _, _ in seen][:5] == [0, 8, 8, 8, 9]
 
 
+def test_an_export_that_stops_before_it_says_anything_leaves_no_empty_line():
+    with redirect_stderr(Terminal()) as shown:
+        Progress().end()
+    assert shown.getvalue() == ""
+
+
 def test_plain_lines_go_where_there_is_no_terminal():
     with redirect_stderr(io.StringIO()) as shown:
         Progress()("writing layer 1 of 4")

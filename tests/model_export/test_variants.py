@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from tests.support.glm_bundle import tiny_glm
 needs_rtx = pytest.mark.skipif(
     importlib.util.find_spec("tensorrt_rtx") is None, reason="tensorrt-rtx is not installed"
 )
+BUILT_IN = Path(__file__).parents[2] / "bundles/linnet_mini-en"
 FEEDS = {"ids": np.arange(16)}
 
 
@@ -172,6 +174,24 @@ def test_a_random_bundle_builds_by_the_command(capsys):
         ("hift_pitch", "fp16"), ("hift_pitch", "int8"),
     ]  # fmt: skip
     assert rows[2]["layers"]["INT4"]
+
+
+@needs_rtx
+@pytest.mark.rtx
+@pytest.mark.slow
+def test_every_part_of_the_built_in_bundle_builds_in_every_precision(capsys):
+    asked = ["engine", "build", "--target", "sm86", "--all", "--bundle", str(BUILT_IN)]
+    assert main([*asked, "--tensorrt", "tensorrt_rtx", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["parts"]
+    assert [(row["part"], row["wanted"]) for row in rows] == [
+        ("tokenizer", "fp16"), ("tokenizer", "int8"),
+        ("lm", "fp16"), ("lm", "int8"), ("lm", "int4"),
+        ("speech_decoder", "fp16"), ("speech_decoder", "int8"),
+        ("vocoder", "fp16"), ("vocoder", "int8"),
+    ]  # fmt: skip
+    assert not [row for row in rows if row["error"] or row["skipped"]]
+    assert all(row["plan_bytes"] > 100_000 and row["layers"] for row in rows)
+    assert rows[4]["layers"]["INT4"]
 
 
 @needs_rtx

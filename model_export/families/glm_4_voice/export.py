@@ -16,8 +16,10 @@ from pathlib import Path
 
 from device.bundle import Bundle, Hardware, ManifestHead, Schedule, SelfTest
 from device.engine.graph_facts import bytes_read
+from device.engine.onnx_cpu import OnnxCpuEngine
 from device.manifest import STEP_BYTES
 from model_export import gates, lint
+from model_export.calibrate import Runs
 from model_export.checkpoints.ranks import SPECIALS
 from model_export.families.glm_4_voice import decoder_graphs
 from model_export.families.glm_4_voice import speech as feeds_of
@@ -31,7 +33,7 @@ from model_export.families.glm_stream import HeadKind, Plan, Wanted, export_stre
 from model_export.gates import Gate
 from model_export.memory import empty, give_back, keep_large_blocks_apart
 from model_export.pack import pack
-from model_export.parts import Form, Recipe, make_part
+from model_export.parts import Form, Recipe, make_part, unpacked
 from model_export.workplace import Made, Workplace
 
 LM_GATE: Mapping[Wanted, Gate] = {
@@ -173,7 +175,7 @@ class _Job:
         folder: Path,
         export: Callable[[Path], None],
         heard: Heard,
-        feeds: Callable[[Heard], list[feeds_of.Feed]],
+        feeds: Callable[[Heard], Runs],
     ) -> Made:
         calibration, judged = heard.split()
         seen = feeds(calibration)
@@ -186,12 +188,10 @@ class _Job:
         model = self.published.tokenizer()
         path = folder / "float.onnx"
         export_tokenizer(model, path)
-        profile, block = RECIPES["tokenizer"].profile, model.cfg.block_mels
+        block = model.cfg.block_mels
         empty(model)
-
-        def feeds(heard: Heard) -> list[feeds_of.Feed]:
-            return feeds_of.tokenizer_feeds(path, profile, heard, block)
-
+        engine = OnnxCpuEngine(unpacked("tokenizer", path, "fp32", RECIPES["tokenizer"].profile))
+        feeds = partial(feeds_of.TokenizerFeeds, engine, block=block)
         return self._part("tokenizer", folder, lambda to: _rename(path, to), self.heard, feeds)
 
     def _lm(self, folder: Path) -> Made:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
 
 MAX_FILE = 1 << 20  # bytes of a licence
+MAX_NAME = 100  # characters; a manifest takes 128, and more is put behind
 LICENCE = "glm-4-voice License"
 NOTICE = (
     "Built with glm-4. This bundle is made from the weights of GLM-4-Voice by Zhipu AI (tokenizer, "
@@ -20,15 +23,32 @@ NOTICE = (
 
 
 def licence_files(folders: Mapping[str, Path]) -> dict[str, Path]:
-    """The licence files of all folders, by names that do not collide: ``LICENSE.lm``."""
-    return {
-        f"{path.name}.{role}": path
-        for role, folder in folders.items()
-        for path in sorted(folder.iterdir())
-        if path.name.upper().startswith(("LICENSE", "LICENCE", "NOTICE"))
-        and path.is_file()
-        and path.stat().st_size <= MAX_FILE
-    }
+    """The licence files of all folders, by names that do not collide: ``LICENSE.lm``.
+
+    A folder may hold names such as ``LICENSE (1).txt``, which a manifest does not take.
+    """
+    found: dict[str, Path] = {}
+    for role, folder in folders.items():
+        for path in sorted(folder.iterdir()):
+            if _is_licence(path):
+                found[_free_name(f"{_plain(path.name)}.{role}", found)] = path
+    return found
+
+
+def _is_licence(path: Path) -> bool:
+    named = path.name.upper().startswith(("LICENSE", "LICENCE", "NOTICE"))
+    return named and path.is_file() and path.stat().st_size <= MAX_FILE
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.+-]", "_", name)[:MAX_NAME]
+
+
+def _free_name(name: str, taken: Mapping[str, Path]) -> str:
+    """``LICENSE.lm``, or ``LICENSE.lm.2`` where that is taken."""
+    if name not in taken:
+        return name
+    return next(free for n in count(2) if (free := f"{name}.{n}") not in taken)
 
 
 def copied(licences: Mapping[str, Path], place: Path) -> dict[str, Path]:

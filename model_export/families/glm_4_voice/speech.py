@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -12,15 +11,13 @@ import torch
 
 from device.engine.contract import Array
 from device.engine.onnx_cpu import OnnxCpuEngine
-from device.sound.whisper_mel import PIECE, log_mel
+from device.sound.whisper_mel import PIECE, log_mel, tokens_of
 from device.speech.glm_frames import frames_of, nearest, times
 from device.speech.harmonic_source import HARMONICS, HOP
 from model_export.checkpoints.ranks import SPECIALS
 from model_export.families.glm_4_voice.flow import Flow
 from model_export.families.glm_4_voice.tokenizer import Tokenizer
-from model_export.parts import unpacked
 from model_export.samples import held_out
-from model_export.workplace import Profile
 
 Floats = npt.NDArray[np.float32]
 Feed = dict[str, Array]
@@ -61,24 +58,43 @@ class Heard:
         return [head + [ids["<|audio_0|>"] + code for code in codes] + tail for codes in self.codes]
 
 
-def tokenizer_feeds(graph: Path, profile: Profile, heard: Heard, block: int) -> list[Feed]:
-    """What the tokenizer's graph is fed while it streams: ``block`` frames of 100 Hz at once."""
-    engine = OnnxCpuEngine(unpacked("tokenizer", graph, "fp32", profile))
-    feeds: list[Feed] = []
-    for pcm in heard.pcm:
-        mel = log_mel(pcm[:PIECE])
-        state = engine.new_state(PIECE // 320)
-        for start in range(0, len(mel), block):
-            chunk = mel[start : start + block]
+@dataclass(frozen=True)
+class TokenizerFeeds:
+    """What the tokenizer's graph is fed while it streams, one run at a time.
+
+    Every run is fed keys and values of all before it, so a list of them would be gigabytes for a
+    minute of speech. They are worked out anew each time instead: twice the runs, one clip's memory.
+
+    Attributes:
+        engine: the float tokenizer.
+        heard: the utterances.
+        block: frames of 100 Hz at once.
+    """
+
+    engine: OnnxCpuEngine
+    heard: Heard
+    block: int
+
+    def __len__(self) -> int:
+        """Of runs."""
+        return sum(-(-8 * tokens_of(len(pcm[:PIECE])) // self.block) for pcm in self.heard.pcm)
+
+    def __iter__(self) -> Iterator[Feed]:
+        for pcm in self.heard.pcm:
+            yield from self._of(log_mel(pcm[:PIECE]))
+
+    def _of(self, mel: Floats) -> Iterator[Feed]:
+        state = self.engine.new_state(PIECE // 320)
+        for start in range(0, len(mel), self.block):
+            chunk = mel[start : start + self.block]
             rows, past = len(chunk) // 2, start // 2
             fed: Feed = {
                 "mel": chunk,
                 "position_ids": np.arange(past, past + rows),
                 "mask": np.zeros((rows, past + rows), np.float32),
             }
-            feeds.append({**fed, **{k: np.array(v) for k, v in state.feeds().items()}})
-            engine.run(fed, state)
-    return feeds
+            yield {**fed, **state.feeds()}  # of an append-only past: no copies
+            self.engine.run(fed, state)
 
 
 @torch.no_grad()

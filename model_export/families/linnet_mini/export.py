@@ -35,6 +35,7 @@ from model_export.gates import Gate
 from model_export.onnx_graph import ExportError, load
 from model_export.pack import pack
 from model_export.parts import Form, Recipe, make_part, unpacked
+from model_export.samples import held_out
 from model_export.training.decoder_trainer import load_weights
 from model_export.training.lm import CODES, load_lm
 from model_export.training.tokenizer import load_tokenizer
@@ -133,6 +134,21 @@ class Speech:
     prompts: Sequence[Sequence[int]] = ()
     codes: list[list[int]] = field(default_factory=list)
 
+    def split(self) -> tuple[Speech, Speech]:
+        """What sets ranges and what a part is judged by: itself twice, where it is little."""
+        pcm, prompts = held_out(len(self.pcm)), held_out(len(self.prompts))
+        if pcm[0] == pcm[1]:
+            return self, self
+        calibration, judged = (
+            Speech(
+                [self.pcm[n] for n in numbers],
+                [self.prompts[n] for n in texts],
+                [self.codes[n] for n in numbers if self.codes],
+            )
+            for numbers, texts in zip(pcm, prompts, strict=True)
+        )
+        return calibration, judged
+
 
 class Recorder:
     """An engine that remembers what it was fed."""
@@ -200,7 +216,8 @@ def gate_figures(bundle: Bundle, checkpoints: Checkpoints, speech: Speech) -> di
         if part.precision == "fp32" or gate is None:
             continue
         with tempfile.TemporaryDirectory() as folder:
-            path, feeds = job.exact(name, Path(folder))
+            path, engine = job.exact(name, Path(folder))
+            feeds = job.feeders[name](engine, speech)
             value = gates.measured(load(path), load(bundle.part(name).path), feeds, gate)
         figures |= gates.judged(name, gate, value)
     return figures
@@ -214,12 +231,13 @@ class _Job:
     ) -> None:  # fmt: skip
         self.scales_of, self.said = scales_of, said
         self.checkpoints, self.speech, self.smooth, self.bars = checkpoints, speech, smooth, bars
+        self.calibration, self.judged = speech.split()
         self.forms = FORMS[precision]
         self.writers: Mapping[str, Callable[[Path], None]] = {
             "tokenizer": self._tokenizer, "lm": self._lm,
             "speech_decoder": self._decoder, "vocoder": self._vocoder,
         }  # fmt: skip
-        self.feeders: Mapping[str, Callable[[Engine], list[dict[str, Array]]]] = {
+        self.feeders: Mapping[str, Callable[[Engine, Speech], list[dict[str, Array]]]] = {
             "tokenizer": self._hear, "lm": self._read,
             "speech_decoder": self._say, "vocoder": self._sound,
         }  # fmt: skip
@@ -240,23 +258,28 @@ class _Job:
         return digest.hexdigest()
 
     def make(self, name: str, folder: Path) -> Made:
-        """Export once; what the float graph is fed decides the ranges of the rounded one."""
-        path, feeds = self.exact(name, folder)
+        """Export once; what the float graph is fed of some speech decides the ranges of the
+        rounded one, and what it is fed of other speech judges it.
+        """
+        path, engine = self.exact(name, folder)
+        feeds = self.feeders[name](engine, self.calibration)
+        alone = self.judged is self.calibration
+        judged = feeds if alone else self.feeders[name](engine, self.judged)
         smooth = self.smooth if self.forms[name] == "w8a8" else None
         return make_part(
             name, folder, lambda to: _rename(path, to), self.forms[name], RECIPES[name], feeds,
-            smooth=smooth, bar=self.bars.get(name), earlier=self._earlier(name), said=self.said,
+            judged=judged, smooth=smooth, bar=self.bars.get(name), earlier=self._earlier(name),
+            said=self.said,
         )  # fmt: skip
 
     def _earlier(self, name: str) -> onnx.ModelProto | None:
         return None if self.scales_of is None else load(self.scales_of.part(name).path)
 
-    def exact(self, name: str, folder: Path) -> tuple[Path, list[dict[str, Array]]]:
-        """The float graph of a part, and what it is fed of the speech."""
+    def exact(self, name: str, folder: Path) -> tuple[Path, Engine]:
+        """The float graph of a part, and it at work."""
         path = folder / "float.onnx"
         self.writers[name](path)
-        engine = OnnxCpuEngine(unpacked(name, path, "fp32", RECIPES[name].profile))
-        return path, self.feeders[name](engine)
+        return path, OnnxCpuEngine(unpacked(name, path, "fp32", RECIPES[name].profile))
 
     def _tokenizer(self, to: Path) -> None:
         export_tokenizer(load_tokenizer(self.checkpoints.tokenizer), to)
@@ -274,43 +297,44 @@ class _Job:
         load_weights(model, self.checkpoints.vocoder)
         export_vocoder(model, to)
 
-    def _hear(self, engine: Engine) -> list[dict[str, Array]]:
+    def _hear(self, engine: Engine, speech: Speech) -> list[dict[str, Array]]:
         """What the tokenizer is fed while it streams the utterances."""
         recorder = Recorder(engine)
-        self.speech.codes[:] = [codes_of(recorder, pcm) for pcm in self.speech.pcm]
+        speech.codes[:] = [codes_of(recorder, pcm) for pcm in speech.pcm]
         return recorder.feeds
 
-    def _read(self, engine: Engine) -> list[dict[str, Array]]:
+    def _read(self, engine: Engine, speech: Speech) -> list[dict[str, Array]]:
         """Prompts in one piece, their last ids one by one."""
         recorder = Recorder(engine)
-        for ids in self._prompts():
+        for ids in self._prompts(speech):
             model = LanguageModel(recorder, LM_MAX_LEN)
             model.read(ids[:-ALONE])
             for token in ids[-ALONE:]:
                 model.read([token])
         return recorder.feeds
 
-    def _prompts(self) -> Sequence[Sequence[int]]:
-        if self.speech.prompts:
-            return self.speech.prompts
+    def _prompts(self, speech: Speech) -> Sequence[Sequence[int]]:
+        if speech.prompts:
+            return speech.prompts
         vocabulary = Vocabulary.load(self.checkpoints.vocabulary, CODES)
-        return [user_speech(vocabulary, codes) for codes in self._codes() if codes]
+        return [user_speech(vocabulary, codes) for codes in self._codes(speech) if codes]
 
-    def _codes(self) -> list[list[int]]:
+    def _codes(self, speech: Speech) -> list[list[int]]:
         """What the float tokenizer hears; worked out again when its part was kept."""
-        if not self.speech.codes:
+        if not speech.codes:
             with tempfile.TemporaryDirectory() as folder:
-                self.exact("tokenizer", Path(folder))
-        return self.speech.codes
+                _, engine = self.exact("tokenizer", Path(folder))
+                self._hear(engine, speech)
+        return speech.codes
 
-    def _say(self, engine: Engine) -> list[dict[str, Array]]:
+    def _say(self, engine: Engine, speech: Speech) -> list[dict[str, Array]]:
         recorder = Recorder(engine)
-        for codes in self._codes():
+        for codes in self._codes(speech):
             if codes:
                 recorder.run({"tokens": np.array([codes], np.int64)}, engine.new_state(1))
         return recorder.feeds
 
-    def _sound(self, engine: Engine) -> list[dict[str, Array]]:
+    def _sound(self, engine: Engine, _: Speech) -> list[dict[str, Array]]:
         """Frames of a steady voice: the vocoder is judged, never calibrated."""
         rng = np.random.default_rng(0)
         mel = (-5.6 + 2.0 * rng.standard_normal((1, 80, 40))).astype(np.float32)
