@@ -174,14 +174,12 @@ class _Job:
         name: str,
         folder: Path,
         export: Callable[[Path], None],
-        heard: Heard,
-        feeds: Callable[[Heard], Runs],
+        runs: tuple[Runs, Runs],
     ) -> Made:
-        calibration, judged = heard.split()
-        seen = feeds(calibration)
+        calibration, judged = runs
         return make_part(
-            name, folder, export, FORMS[self.wishes.precision][name], RECIPES[name], seen,
-            judged=seen if judged is calibration else feeds(judged), bar=self.wishes.bars.get(name),
+            name, folder, export, FORMS[self.wishes.precision][name], RECIPES[name], calibration,
+            judged=judged, bar=self.wishes.bars.get(name),
         )  # fmt: skip
 
     def _tokenizer(self, folder: Path) -> Made:
@@ -190,9 +188,10 @@ class _Job:
         export_tokenizer(model, path)
         block = model.cfg.block_mels
         empty(model)
-        engine = OnnxCpuEngine(unpacked("tokenizer", path, "fp32", RECIPES["tokenizer"].profile))
-        feeds = partial(feeds_of.TokenizerFeeds, engine, block=block)
-        return self._part("tokenizer", folder, lambda to: _rename(path, to), self.heard, feeds)
+        part = unpacked("tokenizer", path, "fp32", RECIPES["tokenizer"].profile)
+        # Nothing else may hold the engine: where its runs are kept, it goes before the rounding.
+        runs = _runs(self.heard, partial(feeds_of.tokenizer_feeds, OnnxCpuEngine(part), block))
+        return self._part("tokenizer", folder, lambda to: _rename(path, to), runs)
 
     def _lm(self, folder: Path) -> Made:
         plan = Plan(self.wishes.precision, self.wishes.head, self.wishes.smooth)
@@ -211,26 +210,33 @@ class _Job:
         flow = self.published.flow()
         export = partial(decoder_graphs.export_flow_encoder, flow)
         feeds = partial(feeds_of.encoder_feeds, flow)
-        return self._part("flow_encoder", folder, export, self._listened(), feeds)
+        return self._part("flow_encoder", folder, export, _runs(self._listened(), feeds))
 
     def _flow_regulator(self, folder: Path) -> Made:
         export = partial(decoder_graphs.export_flow_regulator, self.published.flow())
-        return self._part("flow_regulator", folder, export, self.heard, _none)
+        return self._part("flow_regulator", folder, export, _runs(self.heard, _none))
 
     def _flow_estimator(self, folder: Path) -> Made:
         flow = self.published.flow()
         export = partial(decoder_graphs.export_flow_estimator, flow)
         feeds = partial(feeds_of.estimator_feeds, flow)
-        return self._part("flow_estimator", folder, export, self._listened(), feeds)
+        return self._part("flow_estimator", folder, export, _runs(self._listened(), feeds))
 
     def _hift_pitch(self, folder: Path) -> Made:
         export = partial(decoder_graphs.export_hift_pitch, self.published.hift())
-        return self._part("hift_pitch", folder, export, self.heard, _none)
+        return self._part("hift_pitch", folder, export, _runs(self.heard, _none))
 
     def _hift_decode(self, folder: Path) -> Made:
         export = partial(decoder_graphs.export_hift_decode, self.published.hift())
         feeds = partial(feeds_of.vocoder_feeds, self.published.flow())
-        return self._part("hift_decode", folder, export, self._listened(), feeds)
+        return self._part("hift_decode", folder, export, _runs(self._listened(), feeds))
+
+
+def _runs(heard: Heard, feeds: Callable[[Heard], Runs]) -> tuple[Runs, Runs]:
+    """What a part is calibrated with, and what it is judged by."""
+    calibration, judged = heard.split()
+    seen = feeds(calibration)
+    return seen, seen if judged is calibration else feeds(judged)
 
 
 def _rename(path: Path, to: Path) -> None:

@@ -14,6 +14,7 @@ from device.engine.onnx_cpu import OnnxCpuEngine
 from device.sound.whisper_mel import PIECE, log_mel, tokens_of
 from device.speech.glm_frames import frames_of, nearest, times
 from device.speech.harmonic_source import HARMONICS, HOP
+from model_export.calibrate import Runs
 from model_export.checkpoints.ranks import SPECIALS
 from model_export.families.glm_4_voice.flow import Flow
 from model_export.families.glm_4_voice.tokenizer import Tokenizer
@@ -23,6 +24,10 @@ Floats = npt.NDArray[np.float32]
 Feed = dict[str, Array]
 TOKENS = 20  # of an utterance that the decoder is fed: two of its blocks
 SOURCE_LEVEL = 0.1  # of the harmonics that the vocoder is fed
+RATE = 16_000
+KEPT_S = 60
+"""Of speech, whose keys and values take half a gigabyte at the published size: less than the float
+tokenizer, which working them out anew would keep in memory (1.3 GB)."""
 
 
 @dataclass
@@ -56,6 +61,17 @@ class Heard:
         head = [ids["[gMASK]"], ids["<sop>"], ids["<|user|>"], ids["<|begin_of_audio|>"]]
         tail = [ids["<|end_of_audio|>"], ids["<|assistant|>"]]
         return [head + [ids["<|audio_0|>"] + code for code in codes] + tail for codes in self.codes]
+
+
+def tokenizer_feeds(engine: OnnxCpuEngine, block: int, heard: Heard) -> Runs:
+    """What the tokenizer's graph is fed while it streams; a list where that is not large.
+
+    Args:
+        engine: the float tokenizer; a list does without it.
+        block: frames of 100 Hz at once.
+    """
+    feeds = TokenizerFeeds(engine, heard, block)
+    return list(feeds) if sum(map(len, heard.pcm)) <= KEPT_S * RATE else feeds
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import torch
 
 from device.engine.onnx_cpu import OnnxCpuEngine
 from model_export.families.glm_4_voice.export import RECIPES
-from model_export.families.glm_4_voice.speech import Heard, TokenizerFeeds
+from model_export.families.glm_4_voice.speech import Heard, TokenizerFeeds, tokenizer_feeds
 from model_export.families.glm_4_voice.tokenizer import Tokenizer, TokenizerConfig
 from model_export.families.glm_4_voice.tokenizer_graph import export_tokenizer
 from model_export.gates import Gate, measured
@@ -65,3 +65,14 @@ def test_every_pass_feeds_the_same_and_as_many_runs_as_it_says(feeds):
 def test_the_gate_goes_through_them_twice(graph, feeds):
     model = load(graph)
     assert measured(model, model, feeds, Gate("codes", "agreement", 1.0)) == 1.0
+
+
+def test_a_minute_is_kept_and_more_is_worked_out_anew(feeds):
+    minute = Heard(feeds.heard.pcm[:2])
+    kept = tokenizer_feeds(feeds.engine, feeds.block, minute)
+    assert isinstance(kept, list), "and so the engine may go"
+    anew = TokenizerFeeds(feeds.engine, minute, feeds.block)
+    for fed, same in zip(kept, anew, strict=True):
+        assert fed.keys() == same.keys()
+        assert all(np.array_equal(fed[name], same[name]) for name in fed)
+    assert isinstance(tokenizer_feeds(feeds.engine, feeds.block, feeds.heard), TokenizerFeeds)
