@@ -17,7 +17,7 @@ from ota.errors import Reason, TransferError, TrustError
 from ota.fetching import fetch_release
 from ota.generations import Generations
 from ota.journal import Journal
-from ota.machine import WORK, Effect, Ledger, Result, Update
+from ota.machine import WORK, Effect, Ledger, Result, Stage, Update
 from ota.release import Facts, Gate, Release
 from ota.rollout.source import Assignment, Report
 from ota.rollout.waves import Waves
@@ -35,6 +35,8 @@ from tests.support.tiny_release import release_of
 from tests.support.update_repository import B as CLASS
 from tests.support.update_repository import Device, UpdateRepository
 
+SOON = {"gate": {"soak_turns": 0}}
+"""Of a release that is kept as soon as its gate has passed."""
 NIGHT = datetime(2026, 3, 2, 3, 0, tzinfo=timezone.utc)
 
 
@@ -260,6 +262,12 @@ class UpdatedBox:
         self.facts = Facts(device_class=device_class, memory_mb=8000, app="0.1.0")
         self.lock_file = folder / "hold"
         self.restart()
+
+    @property
+    def stage(self) -> Stage | None:
+        """Of the update that goes on, or of the last."""
+        update = self.journal.read().update
+        return update.stage if update else None
 
     @property
     def current(self) -> str:

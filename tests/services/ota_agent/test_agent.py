@@ -2,44 +2,28 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 from pathlib import Path
 
 import pytest
 
-from ota.deferral import MOST_DEFERRED_S
 from ota.errors import Reason
 from ota.machine import MOST_ROLLED_BACK, TRIES, Stage
 from ota.rollout.source import Assignment
-from services.local_socket import SocketError
 from services.ota_agent.agent import Wish
 from services.ota_agent.desk import AgentDesk
 from services.ota_agent.soaking import KEEP_S
 from services.ota_agent.work import Stopped
-from services.voice.trial.words import VoiceState
-from tests.support.updated_box import UpdatedBox
+from tests.support.updated_box import SOON, UpdatedBox
 
 CLOSED = [{"until_bucket": 1, "start": "2026-03-01T00:00:00Z"}]
 OPEN = [{"until_bucket": 2048, "start": "2026-03-01T00:00:00Z"}]
-SOON = {"gate": {"soak_turns": 0}}
-
-
-@pytest.fixture
-def box(tmp_path: Path) -> UpdatedBox:
-    return UpdatedBox(tmp_path)
-
-
-def stage(box: UpdatedBox) -> Stage | None:
-    update = box.journal.read().update
-    return update.stage if update else None
 
 
 def test_a_good_release_comes_to_serve_and_everybody_is_told(box: UpdatedBox) -> None:
     box.fleet.connected = True
     box.want(box.publish("new", 1, **SOON))
     box.run()
-    assert stage(box) is Stage.COMMITTED
+    assert box.stage is Stage.COMMITTED
     assert box.content == b"voice new"
     assert box.current == box.voice.serving
     assert box.source.ends == [("committed", "")]
@@ -66,7 +50,7 @@ def test_a_release_that_fails_its_gate_never_serves_and_is_not_tried_again(box: 
     before = box.current
     box.want(box.publish("bad", 1))
     box.run()
-    assert stage(box) is Stage.ROLLED_BACK
+    assert box.stage is Stage.ROLLED_BACK
     assert (box.current, box.voice.serving) == (before, before)
     assert box.source.ends == [("rolled_back", "GATE_CALL")]
     assert [g.name for g in box.generations.installed()] == [before], "it is removed"
@@ -100,7 +84,7 @@ def test_a_restart_of_the_updater_does_not_begin_the_soak_again(box: UpdatedBox)
     watched: list[float] = []
 
     def die_once_after_400_s() -> None:
-        if stage(box) is Stage.SOAKING:
+        if box.stage is Stage.SOAKING:
             watched.append(box.clock.now)
             if len(watched) == 400:
                 raise Stopped
@@ -108,10 +92,10 @@ def test_a_restart_of_the_updater_does_not_begin_the_soak_again(box: UpdatedBox)
     box.clock.meanwhile = die_once_after_400_s
     for _ in range(12):
         box.tick()
-    assert stage(box) is Stage.SOAKING
+    assert box.stage is Stage.SOAKING
     box.restart()
     box.run()
-    assert stage(box) is Stage.COMMITTED
+    assert box.stage is Stage.COMMITTED
     assert 600 <= len(watched) <= 600 + KEEP_S + 2
 
 
@@ -128,7 +112,7 @@ def test_one_death_in_the_gate_is_forgiven(box: UpdatedBox) -> None:
     box.voice.dies_in_gate = 1
     box.want(box.publish("new", 1, **SOON))
     box.run()
-    assert stage(box) is Stage.COMMITTED
+    assert box.stage is Stage.COMMITTED
 
 
 def test_a_power_cut_between_any_two_ticks_costs_nothing(box: UpdatedBox) -> None:
@@ -137,9 +121,9 @@ def test_a_power_cut_between_any_two_ticks_costs_nothing(box: UpdatedBox) -> Non
         box.tick()
         box.restart()
         box.voice.restart()
-        if stage(box) is Stage.COMMITTED:
+        if box.stage is Stage.COMMITTED:
             break
-    assert stage(box) is Stage.COMMITTED
+    assert box.stage is Stage.COMMITTED
     assert box.content == b"voice new"
     box.run()
     assert box.source.ends == [("committed", "")]
@@ -176,7 +160,7 @@ def test_bad_luck_is_tried_again_hours_later(box: UpdatedBox) -> None:
     assert box.source.ends == [("failed", "UNREACHABLE")]
     box.shelf.empty = False
     box.run(30)
-    assert stage(box) is Stage.FAILED
+    assert box.stage is Stage.FAILED
     box.clock.now += 6 * 3600
     box.run()
     assert box.source.ends[-1] == ("committed", "")
@@ -233,226 +217,6 @@ def test_after_a_signed_downgrade_the_fleet_is_told_what_is_installed(box: Updat
 
 
 # --- waiting ------------------------------------------------------------------------------------
-
-
-def test_by_day_it_is_fetched_and_waits_for_the_night(box: UpdatedBox) -> None:
-    box.clock.now = 10 * 3600  # one in the afternoon
-    box.want(box.publish("new", 1, **SOON))
-    box.run()
-    assert stage(box) is Stage.COMMITTED
-    assert box.clock.local().hour in range(2, 5)
-
-
-def test_an_assignment_that_is_only_to_be_fetched_is_not_installed(box: UpdatedBox) -> None:
-    box.want(box.publish("new", 1), install="not yet")
-    for _ in range(4):
-        box.tick()
-    assert stage(box) is Stage.STAGED, "after days of waiting"
-    assert box.content == b"voice factory"
-    assert not box.voice.gates
-
-
-def test_a_closed_wave_holds_the_release_back_and_the_owner_does_not_wait_for_it(
-    box: UpdatedBox,
-) -> None:
-    target = box.publish("new", 1, **SOON)
-    box.roll_out(1, waves=CLOSED)
-    box.agent.wish(Wish("install"))
-    box.run()
-    assert stage(box) is Stage.COMMITTED
-    assert box.journal.read().running == target
-
-
-def test_who_asks_to_wait_is_heard(box: UpdatedBox) -> None:
-    box.agent.defer(1800, "guests")
-    box.want(box.publish("new", 1, **SOON))
-    before = box.clock.now
-    box.run()
-    assert box.clock.now - before >= 1800
-    assert stage(box) is Stage.COMMITTED
-    assert box.agent.deferral().until == 0, "the wish was for this update"
-
-
-def test_a_wish_to_wait_outlives_an_update_that_fails_or_is_replaced(box: UpdatedBox) -> None:
-    until = box.agent.defer(5 * 86_400, "guests").until
-    box.shelf.empty = True
-    box.want(box.publish("missing", 1, **SOON), action="fails")
-    box.run()
-    assert (stage(box), box.agent.deferred_until()) == (Stage.FAILED, until)
-    box.shelf.empty = False
-    box.want(box.publish("old", 2, **SOON), action="replaced", install="not yet")
-    box.agent.poll_soon(0)
-    for _ in range(4):
-        box.tick()
-    assert (stage(box), box.agent.deferred_until()) == (Stage.STAGED, until)
-    box.want(box.publish("new", 3, **SOON), action="comes")
-    box.run()
-    box.run()
-    assert [reason for _, reason in box.source.ends] == ["UNREACHABLE", "CANCELLED", ""]
-    assert (stage(box), box.content) == (Stage.COMMITTED, b"voice new")
-    assert box.clock.local().timestamp() >= until
-
-
-def test_a_wish_to_wait_is_for_one_update_and_for_a_week(box: UpdatedBox) -> None:
-    desk = AgentDesk(box.agent, box.generations, box.journal.read)
-    defer = {"do": "defer", "seconds": 3600, "why": "guests"}
-    desk.answer(defer)
-    box.clock.now += 2 * MOST_DEFERRED_S
-    assert desk.status()["deferred_until"] is None
-    box.clock.now += 10 * 3600  # by day, so that it waits
-    box.want(box.publish("new", 1, **SOON))
-    box.voice.silent = True
-    box.tick()
-    for _ in range(2):
-        assert desk.answer(defer)["deferred_until"] > box.clock.local().timestamp()
-        box.clock.now += MOST_DEFERRED_S / 2
-    with pytest.raises(ValueError, match="a week"):
-        desk.answer(defer)
-    box.agent.wish(Wish("rollback"))
-    box.tick()
-    assert desk.answer(defer)["deferred_until"] is not None, "nothing waits, so nothing is spent"
-
-
-def test_a_lock_file_holds(box: UpdatedBox) -> None:
-    box.lock_file.touch()
-    stamp = box.clock.local().timestamp() - MOST_DEFERRED_S + 3600
-    os.utime(box.lock_file, (stamp, stamp))
-    box.want(box.publish("new", 1, **SOON))
-    before = box.clock.now
-    box.run()
-    assert stage(box) is Stage.COMMITTED
-    assert box.clock.now - before >= 3600, "but not for more than a week"
-
-
-def plan(box: UpdatedBox, generation: str) -> None:
-    """What building leaves for one part of a bundle."""
-    folder = box.folder / "plans" / generation.partition("-")[2]
-    folder.mkdir(parents=True, exist_ok=True)
-    for suffix in ("plan", "json"):
-        (folder / f"lm-trt10_3-sm87.{suffix}").touch()
-
-
-def test_on_a_gpu_it_waits_until_the_engines_of_the_release_are_built(box: UpdatedBox) -> None:
-    plan(box, box.current)
-    box.want(box.publish("new", 1, **SOON))
-    waited: list[float] = []
-
-    def build() -> None:
-        waited.append(box.clock.now)
-        if len(waited) == 100:
-            plan(box, box.generations.installed()[-1].name)
-
-    box.clock.meanwhile = build
-    box.run()
-    assert stage(box) is Stage.COMMITTED
-    assert waited[99] - waited[0] > 900
-
-
-def test_engines_that_never_come_are_a_reason_of_their_own(box: UpdatedBox) -> None:
-    plan(box, box.current)
-    box.want(box.publish("new", 1, **SOON))
-    box.run()
-    assert box.source.ends == [("failed", "ENGINE_BUILD")]
-    assert box.content == b"voice factory"
-
-
-# --- the owner ----------------------------------------------------------------------------------
-
-
-def test_the_owner_hurries_what_waits(box: UpdatedBox) -> None:
-    box.clock.now = 10 * 3600
-    box.voice.silent = True  # so that nothing begins meanwhile
-    target = box.publish("new", 1, **SOON)
-    box.want(target)
-    box.agent.wish(Wish("install", "1.1"))
-    box.tick()
-    update = box.journal.read().active
-    assert update is not None
-    assert (update.forced, update.install) == (True, "now")
-    box.voice.silent = False
-    box.run()
-    assert stage(box) is Stage.COMMITTED
-    assert box.clock.local().hour == 13
-
-
-def test_home_assistant_can_ask_for_the_newest(box: UpdatedBox) -> None:
-    box.want(box.publish("new", 1, **SOON), install="not yet")
-    box.tick()
-    assert box.voice.told[-1].latest == "1.1"
-    box.voice.wish = "1.1"
-    box.clock.now += 3  # it looks every few seconds
-    box.run()
-    assert stage(box) is Stage.COMMITTED
-
-
-def test_home_assistant_offers_what_is_rolled_out_before_its_wave(box: UpdatedBox) -> None:
-    box.publish("new", 1, notes="Hears better.", **SOON)
-    box.roll_out(1, waves=CLOSED)
-    box.by_waves()
-    box.tick()
-    assert stage(box) is None
-    assert (box.voice.told[-1].latest, box.voice.told[-1].notes) == ("1.1", "Hears better.")
-    box.voice.wish = "1.1"
-    box.clock.now += 3
-    box.tick()
-    box.run()
-    assert stage(box) is Stage.COMMITTED
-    box.run(3)
-    assert box.voice.told[-1].latest == "", "it is there"
-
-
-@pytest.mark.parametrize("how", [{"waves": OPEN, "paused": True}, {"waves": []}])
-def test_what_is_paused_or_for_nobody_is_not_offered(
-    box: UpdatedBox, how: dict[str, object]
-) -> None:
-    box.publish("new", 1, **SOON)
-    box.roll_out(1, **how)
-    box.by_waves()
-    box.run(3)
-    assert box.voice.told[-1].latest == ""
-
-
-def test_a_roll_out_of_what_nobody_signed_offers_nothing(box: UpdatedBox) -> None:
-    box.roll_out(7, waves=CLOSED)
-    box.by_waves()
-    box.run(3)
-    assert box.voice.told[-1].latest == ""
-    assert box.agent.unanswered == "", "the roll-out itself was understood"
-
-
-def test_the_owner_reads_what_is_new_until_it_is_installed(box: UpdatedBox) -> None:
-    box.want(box.publish("new", 1, notes="Hears better.", **SOON), install="not yet")
-    for _ in range(2):
-        box.tick()
-    box.voice.told.clear()
-    box.restart()
-    box.agent.wish(Wish("install", "1.1"))
-    box.run()
-    assert [(told.latest, told.notes) for told in (box.voice.told[0], box.voice.told[-1])] == [
-        ("1.1", "Hears better."), ("", ""),
-    ]  # fmt: skip
-
-
-def test_a_voice_daemon_that_was_restarted_is_told_again(box: UpdatedBox) -> None:
-    box.run()
-    box.voice.told.clear()
-    for _ in range(10):
-        box.tick()
-    assert len(box.voice.told) == 1
-
-
-def test_a_voice_daemon_that_hangs_is_not_asked_at_every_tick(box: UpdatedBox) -> None:
-    asked: list[float] = []
-
-    def hang() -> VoiceState:
-        asked.append(box.clock.now)
-        box.clock.now += 5
-        raise SocketError("voice.sock: no answer in time")
-
-    box.voice.look = hang  # type: ignore[method-assign]
-    for _ in range(30):
-        box.tick()
-    assert [later - now for now, later in itertools.pairwise(asked)] == [8] * 9
 
 
 def test_the_owner_goes_back_and_stays_there(box: UpdatedBox) -> None:

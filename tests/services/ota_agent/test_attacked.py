@@ -10,9 +10,7 @@ from ota.machine import Stage
 from services.ota_agent.taking import BAD_LUCK
 from tests.ota.trust.test_attacks import ATTACKS, Attack
 from tests.support.update_repository import A, Device
-from tests.support.updated_box import UpdatedBox
-
-SOON = {"gate": {"soak_turns": 0}}
+from tests.support.updated_box import SOON, UpdatedBox
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
