@@ -40,12 +40,13 @@ from services.local_socket import SocketServer
 from services.ota_agent.wiring import open_agent
 from services.settings import Settings
 from services.voice.trial.words import Look, Prove, Question, Serve, Tell
+from tests.support.opened_box import CLASS, updater_settings
 from tests.support.terminal import settings_file
 from tests.support.tiny_bundle import write_bundle
 from tests.support.update_story import litter, violation
 from tests.support.updated_box import Voice
 
-CLASS, RELEASE = "pc-x86-64", "2.0"
+RELEASE = "2.0"
 PULSE_S = 0.01
 WHOLE_S = 60.0
 _QUESTION: TypeAdapter[Question] = TypeAdapter(Question)
@@ -132,13 +133,7 @@ class Device:
             ota={
                 "repository": f"file://{repository}",
                 "root": repository / "metadata" / "1.root.json",
-                "directory": folder / "ota",
-                "device_id": "box-1",
-                "device_class": CLASS,
-                "quiet_begin": "00:00",
-                "quiet_end": "00:00",
-                "voice_socket": folder / "voice.sock",
-                "socket": folder / "agent.sock",
+                **updater_settings(folder),
             },
         )
         self.settings = Settings.load(self.config)

@@ -36,6 +36,19 @@ PATIENCE_S = 60.0
 _QUESTION: TypeAdapter[Question] = TypeAdapter(Question)
 
 
+def updater_settings(folder: Path) -> dict[str, object]:
+    """``[ota]`` of a device that lives in a folder and is never told to wait for the night."""
+    return {
+        "directory": folder / "ota",
+        "device_id": "box-1",
+        "device_class": CLASS,
+        "quiet_begin": "00:00",
+        "quiet_end": "00:00",
+        "voice_socket": folder / "voice.sock",
+        "socket": folder / "agent.sock",
+    }
+
+
 class Published:
     """A repository with a release of a tiny bundle, rolled out to everybody at one time."""
 
@@ -85,17 +98,7 @@ class OpenedBox:
         self.generations.install(write_bundle(folder / "factory", "factory"))
         self.settings = Settings.model_validate({
             "model": {"generations": folder / "models", "backend": "onnx"},
-            "ota": {
-                "root": published.root,
-                "directory": folder / "ota",
-                "device_id": "box-1",
-                "device_class": CLASS,
-                "quiet_begin": "00:00",
-                "quiet_end": "00:00",
-                "voice_socket": folder / "voice.sock",
-                "socket": folder / "agent.sock",
-                **ota,
-            },
+            "ota": {"root": published.root, **updater_settings(folder), **ota},
         })  # fmt: skip
         self.journal = journal_of(self.settings)
         self.voice = Voice(lambda: self._current)
